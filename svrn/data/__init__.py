@@ -1,0 +1,1 @@
+"""From benchmark folders to manifests to batches."""

@@ -1,0 +1,102 @@
+"""Embeddings on disk: a Parquet file with `image` and `embedding` (fixed-size list of float32)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from svrn.data.manifest import read_parquet
+from svrn.errors import UserError
+from svrn.files import atomic_write
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Embeddings of images: `vectors[i]` (float32, shape (n, D)) is that of `images[i]`.
+
+    `origin` says where they came from (run, manifest digest, model digest, inference options), all text.
+    """
+
+    images: npt.NDArray[np.object_]
+    vectors: npt.NDArray[np.float32]
+    origin: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, images: npt.NDArray[np.object_] | pd.Series) -> npt.NDArray[np.float32]:
+        """The vectors of `images`, in that order, shape (len(images), D).
+
+        Raises:
+            UserError: an image has no embedding.
+        """
+        rows = pd.Index(self.images).get_indexer(pd.Index(np.asarray(images, dtype=object)))
+        if (rows < 0).any():
+            absent = np.asarray(images, dtype=object)[rows < 0]
+            raise UserError(
+                f"{len(absent)} of {len(rows)} images have no embedding, the first is {absent[0]!r}",
+                mend="embed every query and gallery image of the manifest, under the same image names",
+            )
+        return self.vectors[rows]
+
+
+def write_embeddings(embeddings: Embeddings, path: str | os.PathLike[str]) -> None:
+    """Write embeddings, whole or not at all."""
+    vectors = np.ascontiguousarray(embeddings.vectors, dtype=np.float32)
+    values = pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), vectors.shape[1])
+    table = pa.table({"image": pa.array(embeddings.images, pa.string()), "embedding": values})
+    metadata = {f"svrn.{key}": value for key, value in embeddings.origin.items()}
+    with atomic_write(path) as temporary:
+        pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="none", row_group_size=8192)
+
+
+def read_embeddings(path: str | os.PathLike[str]) -> Embeddings:
+    """Read and check an embeddings file, ours or any with the two columns (lists of floats of one length).
+
+    Raises:
+        UserError: not there, truncated, a column missing, an image twice, lengths that differ, NaN or infinite values.
+    """
+    file = Path(path)
+    table = read_parquet(file)
+    for name in ("image", "embedding"):
+        if name not in table.column_names:
+            raise UserError(f"column {name!r} is missing (there: {', '.join(table.column_names)})", where=str(file))
+    images = table["image"].to_numpy(zero_copy_only=False).astype(object)
+    twice = pd.Series(images)[pd.Series(images).duplicated()]
+    if len(twice):
+        raise UserError(f"image {twice.iloc[0]!r} has more than one embedding", where=str(file))
+    vectors = _vectors(table["embedding"].combine_chunks(), file)
+    finite = np.isfinite(vectors).all(axis=1)
+    if not finite.all():
+        raise UserError(
+            f"{int((~finite).sum())} embeddings hold NaN or infinite values, the first is that of {images[~finite][0]!r}",
+            where=str(file),
+            mend="a training that diverged gives these; embed again with a sound model",
+        )
+    metadata = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items() if k.startswith(b"svrn.")}
+    return Embeddings(images, vectors, {key.removeprefix("svrn."): value for key, value in metadata.items()})
+
+
+def _vectors(column: pa.Array | pa.ChunkedArray, file: Path) -> npt.NDArray[np.float32]:
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    kind = array.type
+    listy = pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    if not listy or not pa.types.is_floating(kind.value_type):
+        raise UserError(f"column 'embedding' is {kind}, wanted a list of floats", where=str(file))
+    if array.null_count or array.flatten().null_count:
+        raise UserError("column 'embedding' has empty cells", where=str(file))
+    if len(array) == 0:
+        raise UserError("there are no embeddings in it", where=str(file))
+    flat = array.flatten().to_numpy(zero_copy_only=False)
+    width, rest = divmod(len(flat), len(array))
+    if not pa.types.is_fixed_size_list(kind):
+        lengths = np.diff(array.offsets.to_numpy())
+        rest = rest or int((lengths != width).any())
+    if rest or width == 0:
+        raise UserError("the embeddings have different lengths", where=str(file))
+    return flat.reshape(len(array), width).astype(np.float32, copy=False)
