@@ -1,0 +1,55 @@
+"""A benchmark as the user describes it: params/benchmarks/NAME.yaml, at most ten lines."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from svrn.config.strict import Strict
+
+Layout = Literal["veri776", "vehicleid", "veriwild", "list"]
+
+
+class Embedded(Strict):
+    """A rendered benchmark: made from code, nothing is downloaded."""
+
+    preset: str = Field(description="preset of the renderer: tiny, demo, synthetic, full")
+    split: Literal["main", "unseen"] = Field("main", description="main, or the test split of models never trained on")
+
+
+class TestSet(Strict):
+    """A test set and the protocols it is scored under; the first is the headline."""
+
+    __test__ = False  # not a pytest class
+
+    protocols: tuple[str, ...] = Field(min_length=1, description="protocol names, the headline first")
+
+
+class Benchmark(Strict):
+    """Where a benchmark is, how it lies on disk, and how it is scored."""
+
+    layout: Layout = Field(description="on-disk layout, or `list` for a CSV or Parquet list of images")
+    root: str | None = Field(None, description="the benchmark's own folder (or the list's file)")
+    archive: tuple[str, ...] = Field((), description="archives to unpack when there is no root")
+    url: str | None = Field(None, description="an address of the archive that the user has a right to")
+    sha256: str | None = Field(None, description="checksum of the archive")
+    embedded: Embedded | None = Field(None, description="render it instead of reading it")
+    counts: Literal["official", "any"] = Field("any", description="whether the official counts are demanded")
+    tests: dict[str, TestSet] = Field(description="test sets by name; `test` where there is only one")
+    train_digest: str | None = Field(
+        None, description="digest of the training images, known beforehand for embedded benchmarks"
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Benchmark:
+        if self.embedded and (self.root or self.archive or self.url):
+            raise ValueError("embedded goes without root, archive and url")
+        if self.embedded is None and self.train_digest is not None:
+            raise ValueError("train_digest is declared for embedded benchmarks alone; a real one's is computed")
+        return self
+
+    @property
+    def available(self) -> bool:
+        """Whether the user has said where it is."""
+        return bool(self.embedded or self.root or self.archive or self.url)

@@ -1,0 +1,265 @@
+"""What a run is: every parameter of a training, typed, with the paper's configuration as the defaults.
+
+Sections, equations and "reading" numbers refer to the SVRN paper and to docs/readings.md.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from svrn.config.strict import Strict
+
+
+class Backbone(Strict):
+    """The network that is cut into four blocks and staged."""
+
+    name: str = Field(
+        "resnet50",
+        description="resnet18/34/50/101, resnet50_ibn_a, efficientnet_lite0, small_cnn, or timm:NAME, torchvision:NAME",
+    )
+    weights: Literal["imagenet", "random", "file"] = Field("imagenet", description="what it starts from")
+    file: str | None = Field(None, description="weights file (safetensors or a plain state dict) for weights: file")
+    file_digest: str | None = Field(None, description="sha256 of that file; the file's path is not part of a run")
+    last_stride: Literal[1, 2] = Field(1, description="stride of block 4 (1: X is 16x16 at 256 px)")
+    frozen_blocks: int = Field(0, ge=0, le=4, description="first blocks kept as they are, statistics too")
+
+    @model_validator(mode="after")
+    def _file_named(self) -> Backbone:
+        if (self.weights == "file") != (self.file is not None):
+            raise ValueError("backbone.file is given exactly when backbone.weights is `file`")
+        return self
+
+
+class Stages(Strict):
+    """The cascade (readings 1 to 4)."""
+
+    count: int = Field(3, ge=1, le=4, description="1 is the baseline")
+    starts: tuple[int, ...] = Field(
+        (1, 3, 4, 4), description="block each stage starts from; its input is the stage before's input to that block"
+    )
+    share_weights: bool = Field(False, description="stages use one copy of a block instead of their own")
+
+    @model_validator(mode="after")
+    def _starts_fit(self) -> Stages:
+        starts = self.starts[: self.count]
+        if len(starts) < self.count:
+            raise ValueError(f"{self.count} stages need {self.count} starts, there are {len(starts)}")
+        if starts[0] != 1 or list(starts) != sorted(starts) or not all(1 <= s <= 4 for s in starts):
+            raise ValueError(f"stage starts {starts} must begin with 1, never fall, and lie in 1..4")
+        if self.count > 1 and starts[1] == 1:
+            raise ValueError("a later stage starts at block 2, 3 or 4: the image itself is not suppressed")
+        return self
+
+
+class Head(Strict):
+    """Spatial mining, reduction and classification of a stage (readings 5, 6, 8)."""
+
+    spatial_mining: bool = Field(True, description="channel-wise mean and max, convolutions, sigmoid gate")
+    reduction: int = Field(512, ge=1, description="channels after the 1x1 reduction layer, the length of F")
+    pooling: Literal["average", "gem"] = Field("average", description="gem is beyond the paper")
+    bn_neck: bool = Field(False, description="beyond the paper: a bias-free BN neck; the classifier sees BN(F)")
+
+
+class Salience(Strict):
+    """Ranking layer, critic and suppression (readings 7 to 11, equations 2 to 5, Algorithm 1)."""
+
+    scores: Literal["predicted", "random", "none"] = Field(
+        "predicted", description="what masks follow: the ranking layer, chance (a control), or no masks at all (a control)"
+    )
+    grid: int = Field(8, ge=1, description="cells along each side")
+    alphas: tuple[float, ...] = Field((0.2, 0.1, 0.1), description="part of the cells that stage t suppresses")
+    rule: Literal["top_n", "literal"] = Field("top_n", description="Algorithm 1: n cells, or as printed n-1")
+    cumulative: bool = Field(True, description="a cell suppressed once stays suppressed in later stages")
+    fill: Literal["zero", "mean"] = Field("zero", description="what a suppressed cell becomes: zeros or channel means")
+    reward_to_features: bool = Field(False, description="whether the reward's gradient reaches X")
+
+    @model_validator(mode="after")
+    def _alphas_are_parts(self) -> Salience:
+        for alpha in self.alphas:
+            if not 0 <= alpha < 1:
+                raise ValueError(f"alpha must be in [0, 1), got {alpha}")
+        return self
+
+
+class Unified(Strict):
+    """The unified layer g of equation 6 (reading 13)."""
+
+    enabled: bool = Field(True, description="train g; without it there is no G and no cross-space constraint")
+    layers: int = Field(2, ge=1, le=4, description="1x1 convolutions with BN, ReLU between them")
+    residual: bool = Field(False, description="G = F + g(F), last layer starting at zero")
+
+
+class Model(Strict):
+    """The network. `stages.count: 1` is the baseline."""
+
+    backbone: Backbone = Backbone()
+    stages: Stages = Stages()
+    head: Head = Head()
+    salience: Salience = Salience()
+    unified: Unified = Unified()
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Model:
+        masks = self.stages.count - 1
+        if self.salience.scores != "none" and len(self.salience.alphas) < masks:
+            raise ValueError(f"{self.stages.count} stages need {masks} alphas, there are {len(self.salience.alphas)}")
+        return self
+
+
+class Identity(Strict):
+    """Cross entropy over the training identities, summed over stages (equation 13)."""
+
+    weight: float = Field(1.0, ge=0)
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="beyond the paper")
+
+
+class Triplet(Strict):
+    """Batch-hard triplet loss on F, summed over stages (equation 13); circle is beyond the paper."""
+
+    kind: Literal["batch_hard", "circle"] = "batch_hard"
+    weight: float = Field(1.0, ge=0)
+    margin: float = Field(0.3, ge=0, description="beta_T, or circle's margin")
+    scale: float = Field(64.0, gt=0, description="circle's gamma")
+
+
+class Vcc(Strict):
+    """Vehicle-based cross-space constraint (equations 7 and 8)."""
+
+    weight: float = Field(1.0, ge=0)
+    margin: float = Field(0.3, ge=0, description="beta_V")
+
+
+class Icc(Strict):
+    """Image-based cross-space constraint (equations 9 and 10, reading 15)."""
+
+    weight: float = Field(1.0, ge=0)
+    margin: float = Field(0.15, ge=0, description="beta_I")
+    negatives: Literal["other_image", "other_feature"] = "other_image"
+
+
+class Dcc(Strict):
+    """Diverse constraint (equation 11, reading 16)."""
+
+    weight: float = Field(1.0, ge=0)
+
+
+class Losses(Strict):
+    """The parts of the total loss (equations 12 and 13). Weight 0 switches a part off."""
+
+    identity: Identity = Identity()
+    triplet: Triplet = Triplet()
+    vcc: Vcc = Vcc()
+    icc: Icc = Icc()
+    dcc: Dcc = Dcc()
+    reward_weight: float = Field(1.0, ge=0, description="equation 4's weight")
+    normalise_unified: bool = Field(
+        True, description="whether VCC and ICC see G at unit length (reading 14; DCC always does, reading 16)"
+    )
+
+
+class Input(Strict):
+    """From an image file to the network's input, and the augmentations of training."""
+
+    size: int = Field(256, ge=16, description="side of the square input in pixels")
+    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    flip: float = Field(0.5, ge=0, le=1, description="probability of a horizontal flip")
+    erasing: float = Field(0.5, ge=0, le=1, description="probability of random erasing")
+    pad_crop: int = Field(0, ge=0, description="beyond the paper: pad by this many pixels, crop back at random")
+    colour_jitter: float = Field(0.0, ge=0, le=1, description="beyond the paper: strength of colour jitter")
+
+
+class Batches(Strict):
+    """P x K sampling (reading 17)."""
+
+    identities: int = Field(8, ge=1, description="P")
+    images: int = Field(4, ge=1, description="K")
+    accumulate: int = Field(1, ge=1, description="batches whose gradients are added before a step")
+
+
+class Optimisation(Strict):
+    """Optimiser and schedule (section IV-B; reading 18)."""
+
+    optimiser: Literal["adam", "sgd"] = "adam"
+    lr: float = Field(1e-4, gt=0)
+    head_lr_factor: float = Field(1.0, gt=0, description="learning rate of everything new over that of the backbone")
+    weight_decay: float = Field(1e-4, ge=0)
+    epochs: int = Field(80, ge=1)
+    batches_per_epoch: int | None = Field(None, ge=1, description="null: images / (P x K), rounded down, at least 1")
+    schedule: Literal["steps", "cosine"] = "steps"
+    milestones: tuple[int, ...] = Field((40, 70), description="epochs after which the rate falls, for `steps`")
+    gamma: float = Field(0.1, gt=0, le=1)
+    warmup_steps: int = Field(0, ge=0, description="beyond the paper: linear warm-up")
+
+
+class Numerics(Strict):
+    """Arithmetic: part of what a run is, because it changes the result."""
+
+    precision: Literal["float32", "bfloat16", "float16"] = Field("float32", description="autocast of the forward pass")
+    deterministic: bool = True
+    channels_last: bool = False
+
+
+class Training(Strict):
+    """How the network is trained."""
+
+    input: Input = Input()
+    batches: Batches = Batches()
+    optimisation: Optimisation = Optimisation()
+    losses: Losses = Losses()
+    numerics: Numerics = Numerics()
+    seed: int = Field(0, ge=0, description="of weights, sampling, augmentation and random masks")
+
+
+class Inference(Strict):
+    """From a trained network to an embedding (reading 12). Not part of a run: a change here never retrains."""
+
+    masks: bool = Field(True, description="whether the trained masks are applied at inference")
+    space: Literal["auto", "F", "G"] = Field("auto", description="auto: G where the unified layer is trained, else F")
+    fusion: Literal["sum", "concat"] = Field("sum", description="how the stages' features become one")
+    normalise: bool = Field(False, description="unit length before fusion")
+    after_bn: bool = Field(False, description="take F after the classification block's BN")
+    flip: bool = Field(False, description="average with the mirrored image's embedding")
+
+
+class Execution(Strict):
+    """What cannot change the result: not part of a run's identity."""
+
+    workers: int = Field(0, ge=0, description="processes that decode images; 0: in the training process")
+    cache: bool = Field(True, description="keep decoded uint8 images packed on disk")
+    devices: int = Field(1, ge=1, description="devices of one run; more than one uses DistributedDataParallel")
+    compile: bool = False
+    checkpoint_minutes: float = Field(5.0, gt=0)
+    log_every: int = Field(10, ge=1, description="steps between two lines of progress")
+
+
+class RunParameters(Strict):
+    """Everything a run is made from, beside its training images."""
+
+    model: Model = Model()
+    training: Training = Training()
+    inference: Inference = Inference()
+    execution: Execution = Execution()
+
+    @model_validator(mode="after")
+    def _losses_have_features(self) -> RunParameters:
+        losses = self.training.losses
+        cross = losses.vcc.weight + losses.icc.weight + losses.dcc.weight
+        if cross > 0 and not self.model.unified.enabled:
+            raise ValueError("vcc, icc and dcc act on G: switch model.unified.enabled on or set their weights to 0")
+        if losses.icc.weight > 0 and self.model.stages.count < 2:
+            raise ValueError("icc compares the stages of one image: it needs model.stages.count of 2 or more")
+        if self.inference.space == "G" and not self.model.unified.enabled:
+            raise ValueError("inference.space G needs model.unified.enabled")
+        side = _map_side(self.training.input.size, self.model.backbone.last_stride)
+        if self.model.stages.count > 1 and self.model.salience.grid > side:
+            raise ValueError(f"a grid of {self.model.salience.grid} does not fit the {side}x{side} map of this input size")
+        return self
+
+
+def _map_side(size: int, last_stride: int) -> int:
+    side = size
+    for _ in range(4 if last_stride == 1 else 5):  # every halving rounds up, as padded convolutions do
+        side = -(-side // 2)
+    return side
