@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
 
+from svrn.config.documents import read_tree, validate
 from svrn.config.strict import Strict
 
 Layout = Literal["veri776", "vehicleid", "veriwild", "list"]
@@ -53,3 +55,13 @@ class Benchmark(Strict):
     def available(self) -> bool:
         """Whether the user has said where it is."""
         return bool(self.embedded or self.root or self.archive or self.url)
+
+
+def load_benchmark(name: str, params: Path) -> Benchmark:
+    """A benchmark by the name of its file in params/benchmarks/.
+
+    Raises:
+        UserError: no such benchmark (with a did-you-mean), an unknown key, a wrong type or value.
+    """
+    file = params / "benchmarks" / f"{name}.yaml"
+    return validate(Benchmark, read_tree(file), where=str(file))

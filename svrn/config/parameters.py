@@ -145,6 +145,13 @@ class Dcc(Strict):
     weight: float = Field(1.0, ge=0)
 
 
+class SingleSpace(Strict):
+    """A control: batch-hard triplet loss on G within each stage, in the place of the cross-space constraint."""
+
+    weight: float = Field(0.0, ge=0)
+    margin: float = Field(0.3, ge=0)
+
+
 class Losses(Strict):
     """The parts of the total loss (equations 12 and 13). Weight 0 switches a part off."""
 
@@ -153,6 +160,7 @@ class Losses(Strict):
     vcc: Vcc = Vcc()
     icc: Icc = Icc()
     dcc: Dcc = Dcc()
+    single_space: SingleSpace = SingleSpace()
     reward_weight: float = Field(1.0, ge=0, description="equation 4's weight")
     normalise_unified: bool = Field(
         True, description="whether VCC and ICC see G at unit length (reading 14; DCC always does, reading 16)"
@@ -245,9 +253,9 @@ class RunParameters(Strict):
     @model_validator(mode="after")
     def _losses_have_features(self) -> RunParameters:
         losses = self.training.losses
-        cross = losses.vcc.weight + losses.icc.weight + losses.dcc.weight
+        cross = losses.vcc.weight + losses.icc.weight + losses.dcc.weight + losses.single_space.weight
         if cross > 0 and not self.model.unified.enabled:
-            raise ValueError("vcc, icc and dcc act on G: switch model.unified.enabled on or set their weights to 0")
+            raise ValueError("vcc, icc, dcc and single_space act on G: switch model.unified.enabled on or set their weights to 0")
         if losses.icc.weight > 0 and self.model.stages.count < 2:
             raise ValueError("icc compares the stages of one image: it needs model.stages.count of 2 or more")
         if self.inference.space == "G" and not self.model.unified.enabled:

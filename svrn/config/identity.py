@@ -1,0 +1,124 @@
+"""Run identity: which parameters make a run what it is, and the key that names it.
+
+A key is the sha256 of canonical JSON, first 12 hex digits. Parameters that cannot change the result (execution,
+inference) are left out, and so are parameters that have no effect under the others (a margin whose loss is off),
+so that rows of different tables that mean the same run share it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from svrn.config.parameters import RunParameters
+
+#: Raise by hand when a change of the code alters what a training with the same parameters gives.
+TRAINING_SEMANTICS = 1
+#: The same for the embedding pass and the metrics.
+EVALUATION_SEMANTICS = 1
+
+KEY_LENGTH = 12
+
+
+def canonical_json(value: Any) -> str:
+    """One text for one value: sorted keys, no spaces, shortest float form; NaN and infinity are refused."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def key_of(value: Any) -> str:
+    """The first 12 hex digits of the sha256 of `value`'s canonical JSON."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:KEY_LENGTH]
+
+
+def run_identity(parameters: RunParameters, train_digest: str) -> dict[str, Any]:
+    """What a run is: its effective parameters, its training images, the version of the training's meaning."""
+    return {
+        "model": _effective_model(parameters),
+        "training": _effective_training(parameters),
+        "data": train_digest,
+        "semantics": TRAINING_SEMANTICS,
+    }
+
+
+def run_key(parameters: RunParameters, train_digest: str) -> str:
+    """The name of a run (design: run identity)."""
+    return key_of(run_identity(parameters, train_digest))
+
+
+def inference_key(parameters: RunParameters) -> str:
+    """The name of a way of making embeddings; equal ways under the run's model get equal names."""
+    return key_of(effective_inference(parameters))[:8]
+
+
+def effective_inference(parameters: RunParameters) -> dict[str, Any]:
+    """The inference options that matter for this run's model, `auto` resolved."""
+    model, inference = parameters.model, parameters.inference
+    options = inference.model_dump(mode="json")
+    if inference.space == "auto":
+        options["space"] = "G" if model.unified.enabled else "F"
+    if options["space"] == "G":
+        options["after_bn"] = False
+    if model.stages.count == 1 or model.salience.scores == "none":
+        options["masks"] = False
+    if model.stages.count == 1:
+        options["fusion"] = "sum"
+    return options
+
+
+def evaluation_key(run: str, inference: str, benchmark: str, data_digest: str, test: str, protocol: str) -> str:
+    """The name of a scoring: changing any option here never retrains."""
+    return key_of([run, inference, benchmark, data_digest, test, protocol, EVALUATION_SEMANTICS])
+
+
+def _effective_model(parameters: RunParameters) -> dict[str, Any]:
+    model = parameters.model
+    tree = model.model_dump(mode="json")
+    count = model.stages.count
+    tree["backbone"].pop("file")  # its digest counts, not where it lies
+    tree["stages"]["starts"] = list(model.stages.starts[:count])
+    if count == 1:
+        del tree["stages"]["share_weights"], tree["salience"]
+    elif model.salience.scores == "none":
+        tree["salience"] = {"scores": "none"}
+    else:
+        tree["salience"]["alphas"] = list(model.salience.alphas[: count - 1])
+        if model.salience.scores == "random":
+            del tree["salience"]["reward_to_features"], tree["salience"]["rule"]
+    if not model.unified.enabled:
+        tree["unified"] = {"enabled": False}
+    return tree
+
+
+def _effective_training(parameters: RunParameters) -> dict[str, Any]:
+    tree = parameters.training.model_dump(mode="json")
+    losses = tree["losses"]
+    for name in ("identity", "triplet", "vcc", "icc", "dcc", "single_space"):
+        if losses[name]["weight"] == 0:
+            losses[name] = {"weight": 0.0}
+    if losses["triplet"].get("kind") == "batch_hard":
+        del losses["triplet"]["scale"]
+    if not any(losses[name]["weight"] for name in ("vcc", "icc", "single_space")):
+        del losses["normalise_unified"]
+    model = parameters.model
+    if model.stages.count == 1 or model.salience.scores != "predicted":
+        del losses["reward_weight"]
+    schedule = tree["optimisation"]
+    if schedule["schedule"] == "cosine":
+        del schedule["milestones"], schedule["gamma"]
+    else:
+        schedule["milestones"] = [m for m in schedule["milestones"] if m < schedule["epochs"]]
+    return tree
+
+
+def differences(before: Any, after: Any, path: str = "") -> list[str]:
+    """Where two identities differ, one line each: `training.optimisation.lr: 0.0001 -> 0.001`."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        lines = []
+        for name in sorted(before.keys() | after.keys()):
+            inner = f"{path}.{name}" if path else name
+            lines += differences(before.get(name, "(not there)"), after.get(name, "(not there)"), inner)
+        return lines
+    return [] if before == after else [f"{path}: {before} -> {after}"]
+
+

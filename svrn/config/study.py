@@ -1,0 +1,290 @@
+"""A study: everything a suite asks for, resolved. Runs, embeddings, evaluations and the cells they fill.
+
+This is what the workflow reads when it is parsed, so it imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from svrn.config.benchmark import Benchmark, load_benchmark
+from svrn.config.documents import merge, read_tree, validate
+from svrn.config.identity import evaluation_key, inference_key, run_key
+from svrn.config.parameters import RunParameters
+from svrn.config.suite import Suite, load_settings, load_suite
+from svrn.config.tables import TIMINGS, Column, Row, Table
+from svrn.errors import UserError
+
+PARAMS = Path("params")
+DATA = Path("data")
+RESULTS = Path("results")
+
+CellKind = Literal["run", "timing", "reported_only", "no_data", "pending"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training: its key, its parameters and the benchmark whose training images it uses."""
+
+    key: str
+    label: str
+    parameters: RunParameters
+    benchmark: str
+    train_digest: str
+
+    @property
+    def folder(self) -> Path:
+        return RESULTS / "runs" / self.key
+
+    @property
+    def seed(self) -> int:
+        return self.parameters.training.seed
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """One way of embedding a benchmark's test images with a run."""
+
+    run: str
+    benchmark: str
+    inference: str
+    parameters: RunParameters
+
+    @property
+    def name(self) -> str:
+        return f"{self.benchmark}-{self.inference}"
+
+    @property
+    def file(self) -> Path:
+        return RESULTS / "runs" / self.run / "embeddings" / f"{self.name}.parquet"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One scoring of an embedding: a test set under a protocol."""
+
+    key: str
+    embedding: Embedding
+    test: str
+    protocol: str
+
+    @property
+    def run(self) -> str:
+        return self.embedding.run
+
+    @property
+    def folder(self) -> Path:
+        return RESULTS / "runs" / self.run / "evaluations" / self.key
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number of a table: what the paper reports, and the evaluations (one a seed) that give ours.
+
+    kind: `run`; `timing`; `reported_only` (a rival's number); `no_data` (the user has not said where the
+    benchmark is); `pending` (its manifest is not made yet, so its runs have no keys).
+    """
+
+    table: str
+    row: str
+    column: str
+    metric: str
+    benchmark: str | None
+    test: str
+    protocol: str | None
+    reported: float | Literal["lost"] | None
+    kind: CellKind
+    parameters: tuple[RunParameters, ...] = ()
+    evaluations: tuple[Evaluation, ...] = ()
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        return tuple(evaluation.run for evaluation in self.evaluations)
+
+
+@dataclass
+class Study:
+    """A suite with everything resolved."""
+
+    name: str
+    suite: Suite
+    tables: dict[str, Table]
+    benchmarks: dict[str, Benchmark]
+    cells: list[Cell] = field(default_factory=list)
+    runs: dict[str, Run] = field(default_factory=dict)
+    pending: tuple[str, ...] = ()
+
+    @cached_property
+    def evaluations(self) -> dict[str, Evaluation]:
+        return {e.key: e for e in self._all_evaluations()}
+
+    @cached_property
+    def embeddings(self) -> dict[tuple[str, str], Embedding]:
+        """By run and name."""
+        return {(e.embedding.run, e.embedding.name): e.embedding for e in self._all_evaluations()}
+
+    def _all_evaluations(self) -> Iterator[Evaluation]:
+        for cell in self.cells:
+            yield from cell.evaluations
+
+    def cells_of(self, run: str) -> list[Cell]:
+        """The cells that a run feeds."""
+        return [cell for cell in self.cells if run in cell.runs]
+
+    @property
+    def folder(self) -> Path:
+        return RESULTS / self.name
+
+
+def load_study(name: str | None = None, params: Path = PARAMS, data: Path = DATA) -> Study:
+    """Resolve a suite (the one in params/config.yaml where no name is given).
+
+    Raises:
+        UserError: an unknown key, suite, model or benchmark, a wrong type or value: with file and key.
+    """
+    settings = load_settings(params)
+    name = name or settings.suite
+    suite = load_suite(name, params)
+    tables = {t: _load_table(t, params) for t in suite.tables}
+    benchmarks = {}
+    for role, benchmark in suite.benchmarks.items():
+        benchmarks[benchmark] = load_benchmark(benchmark, params)
+        root = settings.roots.get(benchmark)
+        if root is not None:
+            benchmarks[benchmark] = benchmarks[benchmark].model_copy(update={"root": root})
+    study = Study(name, suite, tables, benchmarks)
+    _Resolver(study, params, data).resolve()
+    return study
+
+
+def _load_table(name: str, params: Path) -> Table:
+    file = params / "tables" / f"{name}.yaml"
+    return validate(Table, read_tree(file), where=str(file))
+
+
+@dataclass(frozen=True)
+class Digests:
+    """What identifies a benchmark's data: its training images, and everything."""
+
+    train: str
+    whole: str
+
+
+def digests_of(name: str, benchmark: Benchmark, data: Path = DATA) -> Digests | None:
+    """A benchmark's digests: declared for embedded ones, else from its manifest's sidecar; None before that is made."""
+    if benchmark.train_digest is not None:
+        return Digests(benchmark.train_digest, benchmark.train_digest)
+    sidecar = data / name / "manifest.json"
+    if not sidecar.is_file():
+        return None
+    content = json.loads(sidecar.read_text(encoding="utf-8"))
+    return Digests(content["train_digest"], content["digest"])
+
+
+class _Resolver:
+    """Fills a study's cells and runs."""
+
+    def __init__(self, study: Study, params: Path, data: Path) -> None:
+        self.study = study
+        self.params = params
+        self.base = read_tree(params / "base.yaml")
+        self.models: dict[str, dict[str, Any]] = {}
+        self.parameters: dict[str, RunParameters] = {}
+        self.digests = {name: digests_of(name, b, data) for name, b in study.benchmarks.items()}
+        self.trained_on: dict[str, str] = {}
+
+    def resolve(self) -> None:
+        for table_name, table in self.study.tables.items():
+            for row, row_name in zip(table.rows, table.row_names(), strict=True):
+                for column, reported in zip(table.columns, row.reported, strict=True):
+                    self.study.cells.append(self._cell(table_name, row, row_name, column, reported))
+        waiting = {c.benchmark for c in self.study.cells if c.kind == "pending" and c.benchmark}
+        self.study.pending = tuple(sorted(waiting))
+
+    def _cell(
+        self, table: str, row: Row, row_name: str, column: Column, reported: float | Literal["lost"] | None
+    ) -> Cell:
+        role = column.benchmark
+        name = self._benchmark_name(role, table) if role else None
+
+        def cell(kind: CellKind, protocol: str | None = None, **more: Any) -> Cell:
+            return Cell(
+                table, row_name, column.name, column.metric, name, column.test, protocol, reported, kind, **more
+            )
+
+        if row.model is None:
+            return cell("reported_only")
+        if name is None:
+            seed = self.study.suite.seeds[0]
+            return cell("timing", parameters=(self._parameters(row, "veri776", seed, f"{table}: {row.method}"),))
+        benchmark = self.study.benchmarks[name]
+        if not benchmark.available:
+            return cell("no_data")
+        if column.test not in benchmark.tests:
+            raise UserError(
+                f"{table} asks for test set {column.test!r}, which {name} does not have",
+                where=str(self.params / "benchmarks" / f"{name}.yaml"),
+                mend=f"its test sets: {', '.join(benchmark.tests)}",
+            )
+        protocol = benchmark.tests[column.test].protocols[0]
+        assert role is not None
+        where = f"{table}: {row.method}"
+        parameters = tuple(self._parameters(row, role, seed, where) for seed in self.study.suite.seeds)
+        if self.digests[name] is None:
+            return cell("pending", protocol, parameters=parameters)
+        evaluations = tuple(self._evaluation(row, p, name, column.test, protocol) for p in parameters)
+        return cell("run", protocol, parameters=parameters, evaluations=evaluations)
+
+    def _benchmark_name(self, role: str, table: str) -> str:
+        try:
+            return self.study.suite.benchmarks[role]
+        except KeyError:
+            raise UserError(
+                f"{table} has a column for {role!r}, which suite {self.study.name!r} does not fill",
+                where=str(self.params / "suites" / f"{self.study.name}.yaml"),
+                mend=f"add {role} under `benchmarks:`",
+            ) from None
+
+    def _parameters(self, row: Row, role: str, seed: int, where: str) -> RunParameters:
+        assert row.model is not None
+        suite = self.study.suite
+        if row.model not in self.models:
+            self.models[row.model] = read_tree(self.params / "models" / f"{row.model}.yaml")
+        tree = merge(
+            self.base,
+            suite.overrides,
+            suite.per_benchmark.get(role, {}),
+            self.models[row.model],
+            suite.per_model.get(row.model, {}),
+            row.overrides,
+            {"training": {"seed": seed}},
+        )
+        return validate(RunParameters, tree, where=f"suite {self.study.name}, {where}")
+
+    def _evaluation(self, row: Row, parameters: RunParameters, name: str, test: str, protocol: str) -> Evaluation:
+        digests = self.digests[name]
+        assert digests is not None
+        key = run_key(parameters, digests.train)
+        if key not in self.study.runs:
+            label = f"{row.model} s{parameters.training.seed}" if not row.overrides else self._label(row, parameters)
+            self.study.runs[key] = Run(key, label, parameters, name, digests.train)
+        inference = inference_key(parameters)
+        embedding = Embedding(key, name, inference, parameters)
+        return Evaluation(
+            evaluation_key(key, inference, name, digests.whole, test, protocol), embedding, test, protocol
+        )
+
+    def _label(self, row: Row, parameters: RunParameters) -> str:
+        return f"{row.model} {_flat(row.overrides)} s{parameters.training.seed}"
+
+
+def _flat(tree: dict[str, Any]) -> str:
+    parts = []
+    for name, value in tree.items():
+        parts.append(_flat(value) if isinstance(value, dict) else f"{name}={value}")
+    return " ".join(parts)

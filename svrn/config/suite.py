@@ -1,0 +1,51 @@
+"""A suite: which benchmarks fill the tables' columns, with which parameters, over which seeds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from svrn.config.documents import merge, read_tree, suggestion, validate
+from svrn.config.strict import Strict
+from svrn.errors import UserError
+
+SUITES = ("smoke", "demo", "synthetic", "paper")
+
+
+class Suite(Strict):
+    """params/suites/NAME.yaml."""
+
+    description: str
+    benchmarks: dict[str, str] = Field(description="the benchmark file that fills each role")
+    seeds: tuple[int, ...] = Field(min_length=1)
+    tables: tuple[str, ...] = Field(min_length=1)
+    overrides: dict[str, Any] = Field(default_factory=dict, description="on params/base.yaml, for every run")
+    per_benchmark: dict[str, dict[str, Any]] = Field(default_factory=dict, description="for the runs of one role")
+    per_model: dict[str, dict[str, Any]] = Field(default_factory=dict, description="on params/models/NAME.yaml")
+
+
+class Settings(Strict):
+    """params/config.yaml: what a user sets first."""
+
+    suite: str = "demo"
+    roots: dict[str, str | None] = Field(
+        default_factory=dict, description="folders of the user's benchmarks, by the benchmark file's name"
+    )
+
+
+def load_settings(params: Path) -> Settings:
+    """The user's settings; UserError where the file is wrong."""
+    file = params / "config.yaml"
+    return validate(Settings, read_tree(file), where=str(file))
+
+
+def load_suite(name: str, params: Path) -> Suite:
+    """A suite by name; UserError with a did-you-mean where there is none of that name."""
+    folder = params / "suites"
+    file = folder / f"{name}.yaml"
+    if not file.is_file():
+        there = sorted(p.stem for p in folder.glob("*.yaml"))
+        raise UserError(f"no suite is called {name!r}", where=str(folder), mend=suggestion(name, there))
+    return validate(Suite, merge(read_tree(file)), where=str(file))

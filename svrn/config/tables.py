@@ -1,0 +1,80 @@
+"""A table of the paper as parameters: rows are overrides and the numbers that the paper reports."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from svrn.config.strict import Strict
+
+Metric = Literal["mAP", "CMC@1", "CMC@5", "CMC@10", "mINP", "train.ms", "inference.ms"]
+TIMINGS = ("train.ms", "inference.ms")
+
+
+class Column(Strict):
+    """A column of numbers: a metric on a test set of a benchmark, or a time."""
+
+    metric: Metric
+    benchmark: str | None = Field(None, description="the role a suite fills: veri776, vehicleid or veriwild")
+    test: str = Field("test", description="the test set's name")
+
+    @model_validator(mode="after")
+    def _times_have_no_benchmark(self) -> Column:
+        if (self.metric in TIMINGS) != (self.benchmark is None):
+            raise ValueError("a metric needs a benchmark, a time has none")
+        return self
+
+    @property
+    def name(self) -> str:
+        """The column's name in cells.parquet and `svrn trace`: `veriwild.S.mAP`, `veri776.mAP`, `train.ms`."""
+        if self.benchmark is None:
+            return self.metric
+        test = "" if self.test == "test" else f"{self.test}."
+        return f"{self.benchmark}.{test}{self.metric}"
+
+
+class Row(Strict):
+    """A method. Without `model` it is a rival's, reported only."""
+
+    method: str
+    group: str | None = None
+    model: str | None = Field(None, description="overlay in params/models/ that makes this row")
+    overrides: dict[str, Any] = Field(default_factory=dict, description="further parameters of this row alone")
+    attributes: dict[str, str] = Field(default_factory=dict, description="what the paper prints beside the method")
+    reported: tuple[float | Literal["lost"] | None, ...] = Field(
+        description="the paper's numbers, a column each; null: not reported; lost: missing from the copy at hand"
+    )
+
+
+class Table(Strict):
+    """One table."""
+
+    title: str
+    attributes: tuple[str, ...] = Field((), description="heads of the attribute columns, in order")
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _rectangular(self) -> Table:
+        for row in self.rows:
+            if len(row.reported) != len(self.columns):
+                raise ValueError(f"row {row.method!r} has {len(row.reported)} numbers for {len(self.columns)} columns")
+            unknown = set(row.attributes) - set(self.attributes)
+            if unknown:
+                raise ValueError(f"row {row.method!r} has attribute {unknown.pop()!r} that the table does not name")
+        names = self.row_names()
+        if len(set(names)) < len(names):
+            raise ValueError("two rows have the same method and attributes")
+        return self
+
+    def row_names(self) -> list[str]:
+        """A unique name for each row: the method, with its attributes in brackets where methods repeat."""
+        methods = [row.method for row in self.rows]
+        return [
+            row.method
+            if methods.count(row.method) == 1
+            else f"{row.method} ({', '.join(f'{k}={v}' for k, v in row.attributes.items())})"
+            for row in self.rows
+        ]
