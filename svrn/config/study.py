@@ -283,8 +283,9 @@ class _Resolver:
         return f"{row.model} {_flat(row.overrides)} s{parameters.training.seed}"
 
 
-def _flat(tree: dict[str, Any]) -> str:
+def _flat(tree: dict[str, Any], above: str = "") -> str:
     parts = []
     for name, value in tree.items():
-        parts.append(_flat(value) if isinstance(value, dict) else f"{name}={value}")
+        short = f"{above}.{name}" if above else name
+        parts.append(_flat(value, name) if isinstance(value, dict) else f"{short}={value}")
     return " ".join(parts)

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from svrn.errors import UserError
-from svrn.files import atomic_write
+from svrn.files import atomic_write, write_json
 
 SCHEMA_VERSION = "1"
 THE_TEST = "test"
@@ -147,6 +147,8 @@ def write_manifest(manifest: Manifest, path: str | os.PathLike[str]) -> None:
     table = pa.Table.from_pandas(manifest.table[SCHEMA.names], schema=SCHEMA, preserve_index=False)
     with atomic_write(final) as temporary:
         pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
+    sidecar = {key.removeprefix("svrn."): value for key, value in metadata.items()} | {"images": len(manifest.table)}
+    write_json(final.with_suffix(".json"), sidecar)  # what the workflow reads when it is parsed, without Parquet
 
 
 def read_manifest(path: str | os.PathLike[str]) -> Manifest:

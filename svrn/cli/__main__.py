@@ -1,0 +1,3 @@
+from svrn.cli import main
+
+main()
