@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 
+import click
 import typer
 from typer.core import TyperGroup
 
@@ -45,10 +46,10 @@ HELP = {
 class _LazyGroup(TyperGroup):
     """A group whose commands are imported when they are asked for."""
 
-    def list_commands(self, ctx: object) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: object, name: str) -> object:
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
         module, attribute = COMMANDS[name].split(":")
@@ -59,9 +60,9 @@ class _LazyGroup(TyperGroup):
         single.command(name=name, help=target.__doc__)(target)
         return typer.main.get_command(single)
 
-    def format_commands(self, ctx: object, formatter: object) -> None:
-        with formatter.section("Commands"):  # type: ignore[attr-defined]
-            formatter.write_dl([(name, HELP[name]) for name in COMMANDS])  # type: ignore[attr-defined]
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, HELP[name]) for name in COMMANDS])
 
 
 app = typer.Typer(cls=_LazyGroup, add_completion=False, no_args_is_help=True, rich_markup_mode=None)

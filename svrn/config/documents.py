@@ -59,9 +59,11 @@ def merge(*trees: Tree) -> Tree:
     merged: Tree = {}
     for tree in trees:
         for key, value in tree.items():
-            below = merged.get(key)
-            both = isinstance(below, dict) and isinstance(value, dict)
-            merged[key] = merge(below, value) if both else (merge(value) if isinstance(value, dict) else value)
+            if isinstance(value, dict):
+                below = merged.get(key)
+                merged[key] = merge(below if isinstance(below, dict) else {}, value)
+            else:
+                merged[key] = value
     return merged
 
 

@@ -90,7 +90,7 @@ def generated(root: Path) -> dict[Path, str]:
 
 
 def main() -> None:
-    for file, content in generated(Path(".")).items():
+    for file, content in generated(Path()).items():
         write_text(file, content)
         print(file)
 

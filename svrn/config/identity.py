@@ -120,5 +120,3 @@ def differences(before: Any, after: Any, path: str = "") -> list[str]:
             lines += differences(before.get(name, "(not there)"), after.get(name, "(not there)"), inner)
         return lines
     return [] if before == after else [f"{path}: {before} -> {after}"]
-
-

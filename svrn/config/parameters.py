@@ -37,7 +37,8 @@ class Stages(Strict):
 
     count: int = Field(3, ge=1, le=4, description="1 is the baseline")
     starts: tuple[int, ...] = Field(
-        (1, 3, 4, 4), description="block each stage starts from; its input is the stage before's input to that block"
+        (1, 3, 4, 4),
+        description="block each stage starts from; its input is the stage before's input to that block",
     )
     share_weights: bool = Field(False, description="stages use one copy of a block instead of their own")
 
@@ -66,7 +67,8 @@ class Salience(Strict):
     """Ranking layer, critic and suppression (readings 7 to 11, equations 2 to 5, Algorithm 1)."""
 
     scores: Literal["predicted", "random", "none"] = Field(
-        "predicted", description="what masks follow: the ranking layer, chance (a control), or no masks at all (a control)"
+        "predicted",
+        description="what masks follow: the ranking layer, chance (a control), or no masks at all (a control)",
     )
     grid: int = Field(8, ge=1, description="cells along each side")
     alphas: tuple[float, ...] = Field((0.2, 0.1, 0.1), description="part of the cells that stage t suppresses")
@@ -255,14 +257,18 @@ class RunParameters(Strict):
         losses = self.training.losses
         cross = losses.vcc.weight + losses.icc.weight + losses.dcc.weight + losses.single_space.weight
         if cross > 0 and not self.model.unified.enabled:
-            raise ValueError("vcc, icc, dcc and single_space act on G: switch model.unified.enabled on or set their weights to 0")
+            raise ValueError(
+                "vcc, icc, dcc and single_space act on G: switch model.unified.enabled on or set their weights to 0"
+            )
         if losses.icc.weight > 0 and self.model.stages.count < 2:
             raise ValueError("icc compares the stages of one image: it needs model.stages.count of 2 or more")
         if self.inference.space == "G" and not self.model.unified.enabled:
             raise ValueError("inference.space G needs model.unified.enabled")
         side = _map_side(self.training.input.size, self.model.backbone.last_stride)
         if self.model.stages.count > 1 and self.model.salience.grid > side:
-            raise ValueError(f"a grid of {self.model.salience.grid} does not fit the {side}x{side} map of this input size")
+            raise ValueError(
+                f"a grid of {self.model.salience.grid} does not fit the {side}x{side} map of this input size"
+            )
         return self
 
 

@@ -17,7 +17,7 @@ from svrn.config.documents import merge, read_tree, validate
 from svrn.config.identity import evaluation_key, inference_key, run_key
 from svrn.config.parameters import RunParameters
 from svrn.config.suite import Suite, load_settings, load_suite
-from svrn.config.tables import TIMINGS, Column, Row, Table
+from svrn.config.tables import Column, Row, Table
 from svrn.errors import UserError
 
 PARAMS = Path("params")
@@ -214,7 +214,16 @@ class _Resolver:
 
         def cell(kind: CellKind, protocol: str | None = None, **more: Any) -> Cell:
             return Cell(
-                table, row_name, column.name, column.metric, name, column.test, protocol, reported, kind, **more
+                table,
+                row_name,
+                column.name,
+                column.metric,
+                name,
+                column.test,
+                protocol,
+                reported,
+                kind,
+                **more,
             )
 
         if row.model is None:

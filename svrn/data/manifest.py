@@ -195,7 +195,8 @@ def _typed(table: pa.Table, file: Path) -> pd.DataFrame:
                 columns[field.name] = table[field.name].cast(field.type)
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
                 raise UserError(
-                    f"column {field.name!r} is {table[field.name].type}, wanted {field.type}: {error}", where=str(file)
+                    f"column {field.name!r} is {table[field.name].type}, wanted {field.type}: {error}",
+                    where=str(file),
                 ) from error
         elif field.name == "path":
             columns["path"] = columns["image"]

@@ -1,0 +1,81 @@
+# Two commands on a fresh machine with Python 3.11+ and make: `make tables` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONUTF8 := 1
+CORES ?= all
+
+.PHONY: help tables env test lint format bench ui schemas lock campaign report clean
+
+help:
+	@echo "make tables    environment from the lock file, then the demo suite to its tables"
+	@echo "make test      environment with the test extras, then lint and the whole test suite"
+	@echo "make env       the environment alone, in .venv"
+	@echo "make report    figures and evidence pages of the suite in params/config.yaml"
+	@echo "make ui        MLflow over the project's runs, on http://127.0.0.1:5000"
+	@echo "make bench     speed and memory against the peers and the physical limit"
+	@echo "make lint      ruff, mypy, import-linter, snakefmt, snakemake --lint"
+	@echo "make campaign  the long fault campaign: 200 kills"
+
+tables: env
+	snakemake all_tables --cores $(CORES)
+
+report: env
+	snakemake all --cores $(CORES)
+
+env: $(VENV)/.installed
+
+test: $(VENV)/.installed-test lint
+	pytest
+
+lint: $(VENV)/.installed-test
+	ruff check .
+	ruff format --check .
+	mypy svrn
+	lint-imports
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+
+format: $(VENV)/.installed-test
+	ruff check --fix .
+	ruff format .
+	snakefmt Snakefile workflow
+
+bench: env
+	$(BIN)/python -m benchmarks
+
+ui: env
+	svrn track ui
+
+campaign: $(VENV)/.installed-test
+	pytest -m campaign -n 0
+
+schemas: env
+	$(BIN)/python -m svrn.config.generate
+
+lock:
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --custom-compile-command "make lock" --extra test pyproject.toml -o requirements-test.lock
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --custom-compile-command "make lock" -c requirements-test.lock pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf $(VENV) build *.egg-info
+
+# The environment is rebuilt when its lock file changes, never otherwise.
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] < (3, 14) else \
+	  "$(PYTHON) is Python " + sys.version.split()[0] + ": Python 3.11, 3.12 or 3.13 is needed; say make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/.made
+	@echo "installing the locked environment into $(VENV) (about 6 GB with PyTorch's CUDA libraries; minutes)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed-test: requirements-test.lock $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.lock
+	@touch $@
