@@ -57,8 +57,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-            os.chmod(temporary, 0o666 & ~_umask())
-            os.replace(temporary, final)
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(final)
             _sync_folder(final.parent)
     finally:
         temporary.unlink(missing_ok=True)

@@ -1,82 +1,76 @@
-"""The command line: parse, call, print. Every area has a file of its own; this one mounts them."""
+"""The command line: parse, call, print. Every area has a file of its own; this one finds it.
+
+A command's module is imported when the command is called, so that `svrn plan` never waits for torch.
+"""
 
 from __future__ import annotations
 
 import importlib
 import os
 import sys
+from dataclasses import dataclass
 
-import click
 import typer
-from typer.core import TyperGroup
 
+from svrn import __version__
+from svrn.config.documents import suggestion
 from svrn.errors import Interrupted, UserError
 
-#: Where each command lives. A command's module is imported when it is called, so that `svrn plan` needs no torch.
+
+@dataclass(frozen=True)
+class Command:
+    """Where a command is defined (`module:attribute`, a function or a Typer group) and what it does."""
+
+    target: str
+    help: str
+
+
 COMMANDS = {
-    "train": "svrn.cli.train:train",
-    "embed": "svrn.cli.embed:embed",
-    "evaluate": "svrn.cli.evaluate:evaluate",
-    "search": "svrn.cli.search:search",
-    "timing": "svrn.cli.timing:timing",
-    "plan": "svrn.cli.plan:plan",
-    "trace": "svrn.cli.trace:trace",
-    "export": "svrn.cli.export:export",
-    "doctor": "svrn.cli.doctor:doctor",
-    "data": "svrn.cli.data:app",
-    "track": "svrn.cli.track:app",
-    "report": "svrn.cli.report:app",
-}
-HELP = {
-    "train": "Train one run of a suite.",
-    "embed": "Embed a benchmark's test images with a trained run.",
-    "evaluate": "Score an embeddings file, ours or anyone's, under a named protocol.",
-    "search": "Find a vehicle's images in a gallery with a trained run.",
-    "timing": "Measure table 7 on the device at hand.",
-    "plan": "Show the runs a suite needs: done, shared, to do, and how long.",
-    "trace": "Show the evidence of one cell.",
-    "export": "Write a trained run as ONNX or torch.export.",
-    "doctor": "Check environment, devices, disk and data roots.",
-    "data": "Verify, unpack, render and read benchmarks.",
-    "track": "Mirror the runs into MLflow.",
-    "report": "Make tables, figures and the report pages.",
+    "plan": Command("svrn.cli.plan:plan", "Show the runs a suite needs: done, shared, to do, and how long."),
+    "trace": Command("svrn.cli.trace:trace", "Show the evidence of one cell."),
+    "doctor": Command("svrn.cli.doctor:doctor", "Check environment, devices, disk and data roots."),
+    "search": Command("svrn.cli.search:search", "Find a vehicle in a gallery with a trained run."),
+    "export": Command("svrn.cli.export:export", "Write a trained run as ONNX or torch.export."),
+    "evaluate": Command("svrn.cli.evaluate:evaluate", "Score embeddings, ours or anyone's, under a named protocol."),
+    "data": Command("svrn.cli.data:app", "Verify, unpack, render and read benchmarks."),
+    "train": Command("svrn.cli.train:train", "Train one run of a suite."),
+    "embed": Command("svrn.cli.embed:embed", "Embed a benchmark's test images with a trained run."),
+    "timing": Command("svrn.cli.timing:timing", "Measure table 7 on the device at hand."),
+    "track": Command("svrn.cli.track:app", "Mirror the runs into MLflow, and show them."),
+    "report": Command("svrn.cli.report:app", "Make tables, figures and the evidence pages."),
 }
 
 
-class _LazyGroup(TyperGroup):
-    """A group whose commands are imported when they are asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
-            return None
-        module, attribute = COMMANDS[name].split(":")
-        target = getattr(importlib.import_module(module), attribute)
-        if isinstance(target, typer.Typer):
-            return typer.main.get_group(target)
-        single = typer.Typer(add_completion=False)
-        single.command(name=name, help=target.__doc__)(target)
-        return typer.main.get_command(single)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, HELP[name]) for name in COMMANDS])
+def overview() -> str:
+    """What `svrn` and `svrn --help` print."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {command.help}" for name, command in COMMANDS.items()]
+    return "\n".join(["usage: svrn COMMAND [options]", "", *lines, "", "svrn COMMAND --help says more."])
 
 
-app = typer.Typer(cls=_LazyGroup, add_completion=False, no_args_is_help=True, rich_markup_mode=None)
-
-
-@app.callback()
-def _svrn() -> None:
-    """SVRN: from vehicle re-identification benchmarks to the paper's seven tables."""
+def load(name: str) -> typer.Typer:
+    """The command as an application of its own; UserError with a did-you-mean for an unknown name."""
+    if name not in COMMANDS:
+        raise UserError(f"no command is called {name!r}", where="svrn", mend=suggestion(name, list(COMMANDS)))
+    module, attribute = COMMANDS[name].target.split(":")
+    target = getattr(importlib.import_module(module), attribute)
+    if isinstance(target, typer.Typer):
+        return target
+    single = typer.Typer(add_completion=False, rich_markup_mode=None)
+    single.command()(target)
+    return single
 
 
 def main() -> None:
     """Run the command line. A user's mistake is one message on stderr and exit code 2, never a traceback."""
+    arguments = sys.argv[1:]
     try:
-        app(prog_name="svrn")
+        if not arguments or arguments[0] in ("-h", "--help", "help"):
+            print(overview())
+        elif arguments[0] == "--version":
+            print(__version__)
+        else:
+            load(arguments[0])(args=arguments[1:], prog_name=f"svrn {arguments[0]}")
     except UserError as error:
         print(f"svrn: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None

@@ -152,7 +152,7 @@ def load_study(name: str | None = None, params: Path = PARAMS, data: Path = DATA
     suite = load_suite(name, params)
     tables = {t: _load_table(t, params) for t in suite.tables}
     benchmarks = {}
-    for role, benchmark in suite.benchmarks.items():
+    for benchmark in suite.benchmarks.values():
         benchmarks[benchmark] = load_benchmark(benchmark, params)
         root = settings.roots.get(benchmark)
         if root is not None:

@@ -73,8 +73,9 @@ def read_embeddings(path: str | os.PathLike[str]) -> Embeddings:
     vectors = _vectors(table["embedding"].combine_chunks(), file)
     finite = np.isfinite(vectors).all(axis=1)
     if not finite.all():
+        count = int((~finite).sum())
         raise UserError(
-            f"{int((~finite).sum())} embeddings hold NaN or infinite values, the first is that of {images[~finite][0]!r}",
+            f"{count} embeddings hold NaN or infinite values, the first is that of {images[~finite][0]!r}",
             where=str(file),
             mend="a training that diverged gives these; embed again with a sound model",
         )
