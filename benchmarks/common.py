@@ -1,7 +1,8 @@
 """What every benchmark shares: one row a figure, merged by name into results/benchmarks.json.
 
-A figure stands beside its peer (other code doing the same job in the same run) and its limit (what the machine
-allows, measured in the same run), so that a busy or slow machine changes all three and the ratio stays honest.
+A figure stands beside its peer (other code doing the same job in the same run) and its limit (what the
+machine allows, measured in the same run), so that a busy or slow machine changes all three and the ratio
+stays honest.
 """
 
 from __future__ import annotations
@@ -68,7 +69,9 @@ def machine() -> dict[str, str | int]:
     names = ("numpy", "torch", "pyarrow", "faiss-cpu")
     versions = " ".join(f"{name} {importlib.metadata.version(name)}" for name in names if _installed(name))
     gpus = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
-    models = [line.split(":", 1)[1].strip() for f in gpus for line in f.read_text().splitlines() if "Model" in line]
+    models = [
+        line.split(":", 1)[1].strip() for f in gpus for line in f.read_text().splitlines() if "Model" in line
+    ]
     return {
         "cpu": _cpu_model(),
         "cores": len(os.sched_getaffinity(0)),
@@ -83,7 +86,7 @@ def record(rows: Sequence[Row], path: Path = RESULTS) -> None:
     """Print the rows and merge them by name into `path`; several benchmarks may do so at once."""
     here = machine()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path.with_suffix(".lock"), "w") as lock:
+    with path.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         known = {item["name"]: item for item in json.loads(path.read_text())} if path.exists() else {}
         for item in rows:

@@ -1,0 +1,241 @@
+"""The ranks of a query's matches, exact, without sorting the gallery.
+
+Rank of a match = 1 + kept gallery items before it. Before it stand all that score higher, and, of equal
+score, those that are not matches: a tie never helps. So the ranks depend on the scores alone, not on the
+gallery's order, and a model that gives every image the same embedding gets the worst ranks there are.
+
+Scores from a rounded product (evaluation/product.py) lie within a known bound of the exact ones. A non-match
+whose rounded score is further than that from every match's exact score is counted as it is; the few others
+are worked out again in float64, where inner products on the grid are exact (evaluation/grid.py). Hence the
+same ranks whatever the chunk, the number of threads, the device and the precision of the product.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+
+from svrn.data.protocols import Protocol, Rows, Trial
+from svrn.evaluation.grid import Grid
+from svrn.evaluation.options import Options
+from svrn.evaluation.product import Block, product
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Items:
+    """What is ranked: gallery images, or tracks. Item i is the gallery rows `starts[i]` to `starts[i + 1]`.
+
+    names: of the image, or of the track. single: whether every item is one row (then item i is row i).
+    """
+
+    names: npt.NDArray[np.object_]
+    vehicles: Ints
+    cameras: Ints
+    starts: Ints
+    single: bool
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One query's ranking.
+
+    ranks: of its matches, ascending from 1, after junk is removed. junk: items removed. kept: items left.
+    top: the first kept items and the junk that stands among them, as (item, score, is match, is junk),
+        nearest first.
+    recomputed: scores worked out again because the product's bound left their place open.
+    """
+
+    ranks: Ints
+    junk: int
+    kept: int
+    top_items: Ints
+    top_scores: Floats
+    top_matches: npt.NDArray[np.bool_]
+    top_junk: npt.NDArray[np.bool_]
+    recomputed: int
+
+
+def gallery_items(gallery: Rows, protocol: Protocol) -> tuple[Items, npt.NDArray[np.intp]]:
+    """The items that a protocol ranks, and the order in which the gallery's rows must be taken for them."""
+    if protocol.unit == "image":
+        count = len(gallery)
+        items = Items(gallery.images, gallery.vehicles, gallery.cameras, np.arange(count + 1), True)
+        return items, np.arange(count)
+    tracks = np.unique(gallery.tracks.astype(str), return_inverse=True)[1]
+    order = np.lexsort((tracks, gallery.cameras, gallery.vehicles))
+    keys = np.stack([gallery.vehicles[order], gallery.cameras[order], tracks[order]])
+    first = np.concatenate([[True], (keys[:, 1:] != keys[:, :-1]).any(axis=0)])
+    starts = np.append(np.flatnonzero(first), len(order))
+    rows = order[starts[:-1]]
+    return Items(gallery.tracks[rows], gallery.vehicles[rows], gallery.cameras[rows], starts, False), order
+
+
+def rank(
+    trial: Trial, protocol: Protocol, items: Items, query: Grid, gallery: Grid, options: Options
+) -> list[Ranked]:
+    """Rank every query of a trial. `query` and `gallery` are the trial's rows on the grid, gallery in item
+    order.
+
+    Memory: one block of `options.memory_mib` beside the grids, whatever the number of queries.
+    """
+    threads = options.thread_count()
+    chunk = options.chunk or max(1, options.memory_mib * 2**20 // (4 * max(1, len(gallery.vectors))))
+    chunk = min(chunk, max(1, len(trial.query)))
+    scorer = _Scorer(trial.query, protocol, items, query, gallery, options.top)
+    result: list[Ranked] = []
+    with threadpool_limits(options.threads), ThreadPoolExecutor(threads) as pool:
+        bulk = product(query, gallery, chunk, options)
+        bound = (bulk.bound + scorer.rounding) * (1 + 1e-6) if bulk.bound else 0.0
+        for start in range(0, len(trial.query), chunk):
+            block = scorer.finish(bulk.scores(query.vectors[start : start + chunk]))
+            positions = np.arange(start, start + len(block))
+            if block.size < 2**22:
+                result.extend(scorer.ranked(i, line, bound) for i, line in zip(positions, block, strict=True))
+            else:
+                result.extend(pool.map(scorer.ranked, positions, block, [bound] * len(block), chunksize=8))
+    return result
+
+
+class _Scorer:
+    """Exact scores and the ranking of one query from a line of rounded ones."""
+
+    def __init__(
+        self, rows: Rows, protocol: Protocol, items: Items, query: Grid, gallery: Grid, top: int
+    ) -> None:
+        self.rows, self.items, self.query, self.gallery, self.top = rows, items, query, gallery, top
+        self.junk_by_camera = protocol.junk == "same-camera"
+        self.by_vehicle = np.argsort(items.vehicles, kind="stable")
+        ordered = items.vehicles[self.by_vehicle]
+        self.first = np.searchsorted(ordered, rows.vehicles, "left")
+        self.last = np.searchsorted(ordered, rows.vehicles, "right")
+        halves = gallery.half_norms
+        self.halves32 = None if halves is None else halves.astype(np.float32)
+        # Taking |g|^2 / 2 off in float32 rounds it and the difference once more.
+        most = 0.0 if halves is None else float(halves.max())
+        self.rounding = 0.0 if halves is None else 2.0**-23 * (query.greatest * gallery.greatest + 2 * most)
+
+    def finish(self, block: Block) -> Block:
+        """Scores of items from inner products with rows, in place where it can be."""
+        if self.halves32 is not None:
+            block -= self.halves32 if block.dtype == np.float32 else self.gallery.half_norms
+        return block if self.items.single else np.maximum.reduceat(block, self.items.starts[:-1], axis=1)
+
+    def exact(self, index: int, items: Ints) -> Floats:
+        """The exact scores of some items for the query at `index`: see evaluation/grid.py."""
+        wide = self.query.vectors[index].astype(np.float64)
+        if self.items.single:
+            return self._exact_rows(wide, items)
+        starts, ends = self.items.starts[items], self.items.starts[items + 1]
+        lengths = ends - starts
+        if not len(items):
+            return np.empty(0)
+        offsets = np.cumsum(lengths) - lengths
+        rows = np.repeat(starts - offsets, lengths) + np.arange(lengths.sum())
+        return np.maximum.reduceat(self._exact_rows(wide, rows), offsets)
+
+    def _exact_rows(self, wide: Floats, rows: Ints) -> Floats:
+        scores = self.gallery.vectors[rows].astype(np.float64) @ wide
+        return scores if self.gallery.half_norms is None else scores - self.gallery.half_norms[rows]
+
+    def ranked(self, index: int, line: Block, bound: float) -> Ranked:
+        """Rank one query from its line of scores, each within `bound` of the exact one; the line is used
+        up."""
+        same = self.by_vehicle[self.first[index] : self.last[index]]
+        is_junk = np.zeros(len(same), dtype=bool)
+        if self.junk_by_camera:
+            is_junk = self.items.cameras[same] == self.rows.cameras[index]
+        own = self.exact(index, same)
+        line[same] = -np.inf
+        matches = np.sort(own[~is_junk])
+        rivals = len(line) - len(same)
+        wanted = min(self.top, rivals)
+        candidates, scores = _candidates(line, matches, wanted, bound)
+        scores, doubtful = _settle(scores, matches, wanted, bound)
+        if doubtful.any():
+            scores[doubtful] = self.exact(index, candidates[doubtful])
+        ordered = np.sort(scores)
+        above = len(ordered) - np.searchsorted(ordered, matches, "left")
+        ranks = (above + np.arange(len(matches), 0, -1))[::-1].astype(np.int64)
+        kept = len(line) - int(is_junk.sum())
+        top = self._top(same, own, is_junk, candidates, scores, wanted)
+        return Ranked(ranks, int(is_junk.sum()), kept, *top, int(doubtful.sum()))
+
+    def _top(
+        self,
+        same: Ints,
+        own: Floats,
+        is_junk: npt.NDArray[np.bool_],
+        candidates: Ints,
+        scores: Floats,
+        wanted: int,
+    ) -> tuple[Ints, Floats, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        if wanted < len(scores):
+            edge = np.partition(scores, len(scores) - wanted)[len(scores) - wanted] if wanted else np.inf
+            near = scores >= edge
+            candidates, scores = candidates[near], scores[near]
+        items = np.concatenate([candidates, same])
+        values = np.concatenate([scores, own])
+        junk = np.concatenate([np.zeros(len(candidates), dtype=bool), is_junk])
+        match = np.concatenate([np.zeros(len(candidates), dtype=bool), ~is_junk])
+        order = np.lexsort((items, match, -values))
+        last = np.searchsorted(np.cumsum(~junk[order]), self.top, "left")
+        order = order[: last + 1] if self.top else order[:0]
+        return items[order], values[order], match[order], junk[order]
+
+
+def _candidates(line: Block, matches: Floats, wanted: int, bound: float) -> tuple[Ints, Floats]:
+    """The items, with their scores, that can stand before a match or among the `wanted` nearest."""
+    edge = matches[0] - bound if len(matches) else np.inf
+    found = np.flatnonzero(line >= _down(line, edge))
+    scores = line[found]
+    if wanted:
+        if len(found) >= wanted:
+            nearest = float(np.partition(scores, len(scores) - wanted)[len(scores) - wanted])
+        else:
+            nearest = _floor_of_nearest(line, wanted)
+        if nearest - 2 * bound < edge:
+            found = np.flatnonzero(line >= _down(line, nearest - 2 * bound))
+            scores = line[found]
+    return found, scores.astype(np.float64)
+
+
+def _floor_of_nearest(line: Block, wanted: int) -> float:
+    """A score that at least `wanted` of the line reach: that of a sample is never above that of the whole."""
+    sample = line[:: max(1, len(line) // 4096)]
+    if np.count_nonzero(sample > -np.inf) < wanted:
+        sample = line
+    return float(np.partition(sample, len(sample) - wanted)[len(sample) - wanted])
+
+
+def _down(line: Block, edge: float) -> np.floating[Any]:
+    value = line.dtype.type(edge)
+    return value if value <= edge else np.nextafter(value, line.dtype.type(-np.inf))
+
+
+def _settle(
+    scores: Floats, matches: Floats, wanted: int, bound: float
+) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Which scores must be worked out again: those within `bound` of a match's, and the `wanted` nearest."""
+    doubtful = np.zeros(len(scores), dtype=bool)
+    if bound == 0 or not len(scores):
+        return scores, doubtful
+    if len(matches):
+        after = np.searchsorted(matches, scores)
+        below = matches[np.maximum(after - 1, 0)]
+        above = matches[np.minimum(after, len(matches) - 1)]
+        doubtful = np.minimum(np.abs(scores - below), np.abs(above - scores)) <= bound
+    if wanted:
+        nearest = np.partition(scores, len(scores) - wanted)[len(scores) - wanted]
+        doubtful |= scores >= nearest - 2 * bound
+    return scores, doubtful

@@ -1,0 +1,141 @@
+"""What a scoring gives, and the two files it is kept in: metrics.json and queries.parquet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from svrn.data.manifest import read_parquet
+from svrn.errors import UserError
+from svrn.files import atomic_write, write_json
+
+METRICS_FILE = "metrics.json"
+QUERIES_FILE = "queries.parquet"
+
+TIES = "of equal score, items that are not matches stand first"
+
+QUERIES = pa.schema(
+    [
+        pa.field("draw", pa.int32()),
+        pa.field("image", pa.string(), nullable=False),
+        pa.field("vehicle", pa.int64(), nullable=False),
+        pa.field("camera", pa.int64()),
+        pa.field("valid", pa.bool_(), nullable=False),
+        pa.field("ap", pa.float64()),
+        pa.field("first_rank", pa.int64()),
+        pa.field("inp", pa.float64()),
+        pa.field("positives", pa.int64(), nullable=False),
+        pa.field("junk", pa.int64(), nullable=False),
+        pa.field("gallery", pa.int64(), nullable=False),
+        pa.field("ap_trapezoidal", pa.float64()),
+        pa.field("ap_at", pa.float64()),
+        pa.field("top_images", pa.list_(pa.string())),
+        pa.field("top_scores", pa.list_(pa.float64())),
+        pa.field("top_match", pa.list_(pa.bool_())),
+        pa.field("top_junk", pa.list_(pa.bool_())),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """queries: all of them. gallery: items ranked (images or tracks) before junk is removed. junk: removed
+    pairs of a query and an item, over all queries. unmatched: queries with no match, which the means leave
+    out."""
+
+    queries: int
+    gallery: int
+    junk: int
+    unmatched: int
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Means over the queries that have a match, in percent; `cmc` by rank, `extra` by name (mAP-trapezoidal,
+    mAP@k)."""
+
+    map: float
+    cmc: Mapping[int, float]
+    minp: float
+    extra: Mapping[str, float]
+
+    def named(self) -> dict[str, float]:
+        """All by the names they are printed under."""
+        return {
+            "mAP": self.map,
+            **{f"CMC@{k}": v for k, v in self.cmc.items()},
+            "mINP": self.minp,
+            **self.extra,
+        }
+
+
+@dataclass(frozen=True)
+class DrawScores:
+    """The scores of one draw; `drawn` are the images that it drew."""
+
+    draw: int
+    scores: Scores
+    counts: Counts
+    drawn: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The outcome of `evaluate`.
+
+    scores: the means (over the draws where the protocol draws; then `std` is their spread and `draws` has
+        each).
+    queries: one row a query (and draw), columns of `QUERIES`.
+    about: protocol, benchmark, test set, distance, precision, ties, digests, where the embeddings came from.
+    recomputed: scores that the product's error bound left open and that were worked out again.
+    """
+
+    scores: Scores
+    std: Mapping[str, float | None] | None
+    counts: Counts
+    draws: tuple[DrawScores, ...]
+    queries: pd.DataFrame
+    about: Mapping[str, Any]
+    recomputed: int
+
+    def summary(self) -> dict[str, Any]:
+        """What metrics.json holds."""
+        content: dict[str, Any] = {**self.scores.named(), **vars(self.counts), **self.about}
+        if self.draws:
+            content["std"] = self.std
+            content["draws"] = [
+                {"draw": d.draw, **d.scores.named(), **vars(d.counts), "drawn": list(d.drawn)}
+                for d in self.draws
+            ]
+        return content
+
+
+def write_evaluation(evaluation: Evaluation, out: Path) -> None:
+    """Write queries.parquet, then metrics.json, into the folder `out`; each whole or not at all."""
+    table = pa.Table.from_pandas(evaluation.queries, schema=QUERIES, preserve_index=False)
+    about = json.dumps(evaluation.about, sort_keys=True).encode()
+    with atomic_write(out / QUERIES_FILE) as temporary:
+        pq.write_table(
+            table.replace_schema_metadata({"svrn.evaluation": about}), temporary, compression="zstd"
+        )
+    write_json(out / METRICS_FILE, evaluation.summary())
+
+
+def read_queries(path: Path) -> pd.DataFrame:
+    """The rows of a queries.parquet.
+
+    Raises:
+        UserError: not there, truncated, or another kind of file.
+    """
+    table = read_parquet(path)
+    absent = [name for name in QUERIES.names if name not in table.column_names]
+    if absent:
+        raise UserError(f"column {absent[0]!r} is missing", where=str(path), mend="score the run again")
+    return table.select(QUERIES.names).to_pandas()

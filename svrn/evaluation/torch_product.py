@@ -1,0 +1,124 @@
+"""The product over all pairs by torch: on a GPU, or in bfloat16 or TF32, with the bound that its rounding
+has.
+
+The ranking that follows is the same for every product: what a bound leaves open is worked out again in
+float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from svrn.errors import UserError
+from svrn.evaluation.grid import Grid
+from svrn.evaluation.options import Options
+from svrn.evaluation.product import UNIT32, Block, Product, accumulation
+
+ROWS = 4096
+# Unit roundoff of the rounded inputs: bfloat16 rounds to nearest at 8 bits; TF32 keeps 11 and may cut the
+# rest off.
+UNIT_BF16 = 2.0**-8
+UNIT_TF32 = 2.0**-10
+
+
+def torch_product(query: Grid, gallery: Grid, options: Options) -> Product:
+    """The product that `options` ask for, the gallery resting on the device.
+
+    Raises:
+        UserError: the device is not there, or cannot do the precision.
+    """
+    device = checked_device(options.device)
+    if options.precision == "bfloat16":
+        return _bfloat16(query, gallery, device)
+    if options.precision == "tf32" and device.type != "cuda":
+        raise UserError(
+            "tf32 is a GPU's number format",
+            where="--precision",
+            mend="use --device cuda or another precision",
+        )
+    kind = torch.float64 if options.precision == "float64" else torch.float32
+    resident = torch.from_numpy(gallery.vectors).to(device, kind)
+    dimension = query.vectors.shape[1]
+    bound = 0.0 if kind == torch.float64 else accumulation(dimension) * query.greatest * gallery.greatest
+    if options.precision == "tf32":
+        bound += (2 * UNIT_TF32 + UNIT_TF32**2) * (1 + bound) * query.greatest * gallery.greatest
+
+    def scores(block: npt.NDArray[np.float32]) -> Block:
+        with _tf32(options.precision == "tf32"):
+            return (torch.from_numpy(block).to(device, kind) @ resident.T).cpu().numpy()
+
+    return Product(scores, bound)
+
+
+def checked_device(name: str) -> torch.device:
+    """The torch device of that name.
+
+    Raises:
+        UserError: no such device here.
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UserError(
+            f"there is no device {name!r}", where="--device", mend="cpu, cuda or cuda:N"
+        ) from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UserError(
+            f"device {name!r} is not there, {torch.cuda.device_count()} GPUs are",
+            where="--device",
+            mend="use --device cpu",
+        )
+    if device.type not in ("cpu", "cuda"):
+        raise UserError(f"device {name!r} is not supported", where="--device", mend="cpu, cuda or cuda:N")
+    return device
+
+
+def _bfloat16(query: Grid, gallery: Grid, device: torch.device) -> Product:
+    """Rounded inputs, float32 sums, a rounded result.
+
+    With q = q' + e and g = g' + f (q', g' rounded), |q.g - q'.g'| <= |e||g| + |q'||f|: the norms of what the
+    rounding took away are measured, which is tighter than the worst case. The sum errs by gamma_n |q'||g'|,
+    the result by 2^-8 of itself.
+    """
+    resident = torch.empty(gallery.vectors.shape, dtype=torch.bfloat16, device=device)
+    lost_gallery = _round_into(gallery.vectors, resident)
+    probe = torch.empty(query.vectors.shape, dtype=torch.bfloat16)
+    lost_query = _round_into(query.vectors, probe)
+    del probe
+    rounded_query, rounded_gallery = query.greatest + lost_query, gallery.greatest + lost_gallery
+    inputs = lost_query * gallery.greatest + rounded_query * lost_gallery
+    sums = accumulation(query.vectors.shape[1], UNIT32) * rounded_query * rounded_gallery
+    most = rounded_query * rounded_gallery + sums
+    bound = inputs + sums + UNIT_BF16 * most
+
+    def scores(block: npt.NDArray[np.float32]) -> Block:
+        rounded = torch.from_numpy(block).to(device, torch.bfloat16)
+        return (rounded @ resident.T).to(torch.float32).cpu().numpy()
+
+    return Product(scores, bound * (1 + 1e-6))
+
+
+def _round_into(vectors: npt.NDArray[np.float32], out: torch.Tensor) -> float:
+    """Round into `out`; the greatest norm of what was lost in a row."""
+    greatest = 0.0
+    for start in range(0, len(vectors), ROWS):
+        exact = torch.from_numpy(vectors[start : start + ROWS])
+        rounded = exact.to(torch.bfloat16)
+        out[start : start + ROWS] = rounded
+        greatest = max(greatest, float((exact - rounded.to(torch.float32)).double().norm(dim=1).max()))
+    return greatest * (1 + 1e-9)
+
+
+@contextmanager
+def _tf32(on: bool) -> Iterator[None]:
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = on
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
