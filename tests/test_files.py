@@ -19,7 +19,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
         temporary.write_text("half")
         raise RuntimeError
     assert file.read_text() == "old"
-    assert os.listdir(tmp_path) == ["a.txt"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_folders_are_made_and_the_umask_is_respected(tmp_path: Path) -> None:
@@ -53,9 +53,12 @@ def test_disk_trouble_is_said_with_the_file_and_a_mend(tmp_path: Path, number: i
 
 def test_a_really_full_disk(tmp_path: Path) -> None:
     """/dev/full answers every write with ENOSPC, as a full disk does."""
-    with pytest.raises(UserError, match="disk is full"), atomic_write(tmp_path / "a.txt"):
-        with open("/dev/full", "wb", buffering=0) as full:
-            full.write(b"x")
+    with (
+        pytest.raises(UserError, match="disk is full"),
+        atomic_write(tmp_path / "a.txt"),
+        Path("/dev/full").open("wb", buffering=0) as full,
+    ):
+        full.write(b"x")
     assert not list(tmp_path.iterdir())
 
 
