@@ -1,0 +1,116 @@
+"""`svrn data`: verify, unpack, read benchmarks into manifests."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from svrn.config.study import DATA, PARAMS
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+
+Name = Annotated[str, typer.Argument(metavar="BENCHMARK", help="A file of params/benchmarks/, or a layout's name.")]
+Root = Annotated[Path | None, typer.Option(help="The benchmark's own folder (or the list's file), before its YAML's.")]
+Params = Annotated[Path, typer.Option(help="The folder of parameters.")]
+
+
+@app.command()
+def verify(
+    benchmark: Name,
+    root: Root = None,
+    counts: Annotated[
+        Literal["official", "any"] | None,
+        typer.Option(help="Judge the counts by the official ones, or only report."),
+    ] = None,
+    decode: Annotated[
+        bool, typer.Option("--decode", help="Decode every image too: slower, sees damage inside.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    params: Params = PARAMS,
+) -> None:
+    """Check a benchmark's folder; exit 0 fine, 1 deviations, 2 unusable."""
+    from svrn.data.benchmarks.obtain import existing, find_benchmark, obtain
+    from svrn.data.benchmarks.verify import verify as verify_folder
+
+    named = find_benchmark(benchmark, params)
+    source = DATA / named.name / "source"
+    folder = existing(root, named) if root is not None else obtain(named, source)
+    report = verify_folder(
+        named.name,
+        named.benchmark.layout,
+        folder,
+        official=(counts or named.benchmark.counts) == "official",
+        tests=named.benchmark.tests,
+        progress=_images_progress,
+        decode=decode,
+    )
+    if as_json:
+        print(json.dumps(report.as_json(), indent=2, ensure_ascii=False))
+    else:
+        print(report.as_text())
+    raise typer.Exit(int(report.verdict))
+
+
+@app.command()
+def unpack(
+    archive: Annotated[Path, typer.Argument(help="zip, tar (.gz, .bz2, .xz), or rar (the first part of several).")],
+    out: Annotated[Path, typer.Option(help="The folder to unpack into; made where it is not there.")],
+    sha256: Annotated[str | None, typer.Option(help="What the archive's checksum must be.")] = None,
+) -> None:
+    """Unpack a benchmark's archive; nothing is written outside the folder."""
+    from svrn.data.archives import unpack as unpack_archive
+
+    done = unpack_archive(archive, out, sha256=sha256)
+    print(f"{out}: {done.written:,} files written, {done.kept:,} kept from before")
+
+
+@app.command()
+def manifest(
+    benchmark: Name,
+    out: Annotated[Path, typer.Option(help="The manifest to write, usually data/BENCHMARK/manifest.parquet.")],
+    root: Root = None,
+    params: Params = PARAMS,
+) -> None:
+    """Read a benchmark's folder into a manifest; renders or unpacks it first where it is not there yet."""
+    from svrn.data.benchmarks.build import build_manifest
+    from svrn.data.benchmarks.obtain import existing, find_benchmark, obtain
+    from svrn.data.manifest import write_manifest
+
+    named = find_benchmark(benchmark, params)
+    folder = existing(root, named) if root is not None else obtain(named, out.parent / "source")
+    built = build_manifest(
+        named.name,
+        named.benchmark.layout,
+        folder,
+        official=named.benchmark.counts == "official",
+        tests=named.benchmark.tests,
+        train_digest=named.benchmark.train_digest,
+        progress=_images_progress,
+    )
+    write_manifest(built, out)
+    print(f"{out}: {len(built.table):,} images of {built.table['vehicle'].nunique():,} vehicles")
+
+
+@contextmanager
+def _images_progress(total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr where that is a terminal, silence elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    bar = Progress(
+        TextColumn("images"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(file=sys.stderr),
+        disable=not sys.stderr.isatty(),
+    )
+    with bar:
+        task = bar.add_task("images", total=total)
+        yield lambda done: bar.advance(task, done)

@@ -1,0 +1,388 @@
+"""Unpacking a benchmark's archive: everything in it is judged before anything is written, and nothing leaves DIR."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import stat
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Protocol
+
+from svrn.errors import UserError
+from svrn.files import disk_errors, write_json
+
+STATE_FOLDER = ".svrn-unpack"
+_CHUNK = 1 << 20
+_RAR = b"Rar!\x1a\x07"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an archive may hold at most; above `ratio_free` bytes it may be `ratio` times its packed size."""
+
+    files: int = 3_000_000
+    bytes: int = 500 * 10**9
+    ratio: float = 100.0
+    ratio_free: int = 10_000_000
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file or folder in an archive. `name` is relative, with forward slashes; `key` finds it in the archive."""
+
+    name: str
+    size: int
+    is_folder: bool
+    refused: str | None
+    key: object
+
+
+class Reader(Protocol):
+    """What each kind of archive can do."""
+
+    def members(self) -> Iterator[Member]: ...
+
+    def open(self, member: Member) -> IO[bytes]: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """What unpacking did: files written now, files that were there from an earlier, broken-off time."""
+
+    written: int
+    kept: int
+
+
+def unpack(
+    archive: Path,
+    out: Path,
+    *,
+    sha256: str | None = None,
+    limits: Limits = Limits(),
+    advance: Callable[[int], None] = lambda size: None,
+) -> Unpacked:
+    """Unpack a zip, tar (.gz, .bz2, .xz) or rar (also in parts) into `out`; the archive is only read.
+
+    Everything in it is judged first, so that a refused archive writes nothing. Files take their names when they
+    are whole; a broken-off unpacking of the same archive goes on where it stopped, a finished one does nothing.
+
+    sha256: what the archive's checksum must be.
+    advance: is told the bytes of every file that is done.
+
+    Raises:
+        UserError: no such archive, an unknown or broken one, a wrong checksum, a name that leaves `out`, links,
+            devices, encryption, more than `limits`, a file in the way, no room.
+    """
+    digest = _checksum(archive)
+    if sha256 is not None and digest != sha256.lower():
+        raise UserError(f"its sha256 is {digest}, {sha256} is wanted", where=str(archive), mend="get the archive again")
+    state = out / STATE_FOLDER / f"{archive.name}.json"
+    resuming = _earlier(state, digest)
+    if resuming == "complete":
+        return Unpacked(0, 0)
+    with _reading(archive), contextlib.closing(_open(archive)) as reader:
+        members = _judged(archive, reader, limits)
+        _check_place(archive, out, members)
+        with disk_errors(out):
+            out.mkdir(parents=True, exist_ok=True)
+            write_json(state, {"archive": archive.name, "sha256": digest, "complete": False})
+            done = _write_all(archive, reader, members, out, resuming == "begun", advance)
+            write_json(state, {"archive": archive.name, "sha256": digest, "complete": True})
+    return done
+
+
+def _checksum(archive: Path) -> str:
+    try:
+        with archive.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise UserError("no such archive", where=str(archive)) from None
+    except IsADirectoryError:
+        raise UserError("is a folder, not an archive", where=str(archive), mend="name it as the root") from None
+    except OSError as error:
+        raise UserError(f"cannot be read: {error.strerror}", where=str(archive)) from None
+
+
+def _earlier(state: Path, digest: str) -> str | None:
+    """`complete`, `begun` or None: what the folder knows of an earlier unpacking of the same archive."""
+    import json
+
+    try:
+        known = json.loads(state.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(known, dict) or known.get("sha256") != digest:
+        return None
+    return "complete" if known.get("complete") is True else "begun"
+
+
+@contextlib.contextmanager
+def _reading(archive: Path) -> Iterator[None]:
+    """Every way in which a broken archive shows itself becomes one message."""
+    import lzma
+
+    import rarfile
+
+    try:
+        yield
+    except rarfile.RarCannotExec:
+        raise UserError(
+            "a rar archive needs an unpacker, and none is installed",
+            where=str(archive),
+            mend="install unrar, unar, 7-Zip or bsdtar; or unpack it yourself and name the folder",
+        ) from None
+    except rarfile.NeedFirstVolume:
+        raise UserError("not the first part", where=str(archive), mend="name the first part (part1, part01)") from None
+    except (
+        zipfile.BadZipFile,
+        tarfile.TarError,
+        rarfile.Error,
+        lzma.LZMAError,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        UnicodeError,
+    ) as error:
+        what = str(error) or type(error).__name__
+        raise UserError(f"broken or incomplete archive: {what}", where=str(archive), mend="get it again") from error
+    except OSError as error:
+        if error.errno is not None and not isinstance(error, FileNotFoundError):
+            raise
+        raise UserError(f"broken or incomplete archive: {error}", where=str(archive), mend="get it again") from error
+    except RuntimeError as error:  # zipfile's way to ask for a password
+        raise UserError(f"cannot be unpacked: {error}", where=str(archive), mend="unpack it yourself") from error
+
+
+def _open(archive: Path) -> Reader:
+    with archive.open("rb") as file:
+        start = file.read(len(_RAR))
+    if start == _RAR:
+        return _Rar(archive)
+    if zipfile.is_zipfile(archive):
+        return _Zip(archive)
+    if start[:2] in (b"\x1f\x8b", b"BZ", b"\xfd7") or tarfile.is_tarfile(archive):
+        return _Tar(archive)
+    raise UserError(
+        "neither zip, tar nor rar",
+        where=str(archive),
+        mend="give one of these, or unpack it and name the folder",
+    )
+
+
+class _Zip:
+    def __init__(self, archive: Path) -> None:
+        self.file = zipfile.ZipFile(archive)
+
+    def members(self) -> Iterator[Member]:
+        for info in self.file.infolist():
+            kind = stat.S_IFMT(info.external_attr >> 16)
+            refused = None
+            if info.flag_bits & 0x1:
+                refused = "it is encrypted"
+            elif kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+                refused = "it is a link" if kind == stat.S_IFLNK else "it is a device or pipe"
+            yield Member(info.filename, info.file_size, info.is_dir(), refused, info)
+
+    def open(self, member: Member) -> IO[bytes]:
+        assert isinstance(member.key, zipfile.ZipInfo)
+        return self.file.open(member.key)
+
+    def close(self) -> None:
+        self.file.close()
+
+
+class _Tar:
+    def __init__(self, archive: Path) -> None:
+        self.file = tarfile.open(archive)  # noqa: SIM115 - closed by `close`
+
+    def members(self) -> Iterator[Member]:
+        for info in self.file:
+            refused = None
+            if info.issym() or info.islnk():
+                refused = "it is a link"
+            elif not (info.isreg() or info.isdir()):
+                refused = "it is a device or pipe"
+            yield Member(info.name, info.size, info.isdir(), refused, info)
+
+    def open(self, member: Member) -> IO[bytes]:
+        assert isinstance(member.key, tarfile.TarInfo)
+        file = self.file.extractfile(member.key)
+        assert file is not None  # a regular file, by `members`
+        return file
+
+    def close(self) -> None:
+        self.file.close()
+
+
+class _Rar:
+    """Rar through rarfile, which finds the further parts itself and runs whichever unpacker is installed."""
+
+    def __init__(self, archive: Path) -> None:
+        import rarfile
+
+        self.file = rarfile.RarFile(archive)
+
+    def members(self) -> Iterator[Member]:
+        for info in self.file.infolist():
+            refused = None
+            if info.needs_password():
+                refused = "it is encrypted"
+            elif info.is_symlink() or getattr(info, "file_redir", None):
+                refused = "it is a link"
+            yield Member(info.filename, info.file_size, info.is_dir(), refused, info)
+
+    def open(self, member: Member) -> IO[bytes]:
+        opened: IO[bytes] = self.file.open(member.key)
+        return opened
+
+    def close(self) -> None:
+        self.file.close()
+
+
+def _judged(archive: Path, reader: Reader, limits: Limits) -> list[Member]:
+    """The archive's files and folders with clean names, or a refusal that names the first bad one."""
+    packed = sum(part.stat().st_size for part in _parts(archive, reader))
+    members: dict[str, Member] = {}
+    total = 0
+    for member in reader.members():
+        where = f"{archive}: {member.name[:120]!r}"
+        name = _clean(member.name)
+        problem = member.refused or _name_problem(member.name) or (None if name or member.is_folder else "no name")
+        if problem is None and name in members and not (member.is_folder and members[name].is_folder):
+            problem = "the name stands twice"
+        if problem is not None:
+            raise UserError(problem, where=where, mend="this archive is not unpacked; check where it comes from")
+        total += max(0, member.size)
+        if len(members) >= limits.files or total > limits.bytes:
+            raise UserError(
+                f"more than {limits.files:,} files or {limits.bytes / 1e9:,.0f} GB",
+                where=where,
+                mend="unpack it yourself",
+            )
+        if total > max(limits.ratio_free, limits.ratio * packed):
+            raise UserError(
+                f"unpacks to more than {limits.ratio:.0f} times its size",
+                where=where,
+                mend="it looks like a zip bomb",
+            )
+        if name:
+            members[name] = Member(name, member.size, member.is_folder, None, member.key)
+    _check_tree(archive, members)
+    return list(members.values())
+
+
+def _parts(archive: Path, reader: Reader) -> list[Path]:
+    return [Path(part) for part in reader.file.volumelist()] if isinstance(reader, _Rar) else [archive]
+
+
+def _clean(name: str) -> str:
+    return "/".join(part for part in name.replace("\\", "/").split("/") if part not in ("", "."))
+
+
+def _name_problem(name: str) -> str | None:
+    slashed = name.replace("\\", "/")
+    parts = slashed.split("/")
+    if slashed.startswith("/") or (len(name) > 1 and name[1] == ":" and name[0].isalpha()):
+        return "an absolute path"
+    if ".." in parts:
+        return "a path that leaves the folder"
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in name):
+        return "control characters in the name"
+    if not name.isprintable() and any(0xD800 <= ord(letter) <= 0xDFFF for letter in name):
+        return "the name is not UTF-8"
+    if any(len(part.encode()) > 240 for part in parts):
+        return "a name of more than 240 bytes"
+    if parts[0] == STATE_FOLDER:
+        return f"{STATE_FOLDER} is a name of ours"
+    return None
+
+
+def _check_tree(archive: Path, members: dict[str, Member]) -> None:
+    """No file may stand where another member needs a folder."""
+    for name in members:
+        above = name.rpartition("/")[0]
+        while above:
+            if above in members and not members[above].is_folder:
+                raise UserError("a file and a folder of one name", where=f"{archive}: {above!r}", mend="get it again")
+            above = above.rpartition("/")[0]
+
+
+def _check_place(archive: Path, out: Path, members: list[Member]) -> None:
+    """`out` can take the files: it is a folder, no link in it leads elsewhere, and there is room."""
+    if out.exists() and not out.is_dir():
+        raise UserError("is a file, a folder is wanted", where=str(out), mend="give another --out")
+    inside = os.path.realpath(out)
+    for folder in {member.name.rpartition("/")[0] for member in members}:
+        real = os.path.realpath(f"{inside}/{folder}")
+        if real != inside and not real.startswith(inside + os.sep):
+            raise UserError(f"a link leads out of it to {real}", where=str(out / folder), mend="remove the link")
+    existing = next(p for p in (out.absolute(), *out.absolute().parents) if p.exists())
+    needed = sum(member.size for member in members if not (out / member.name).exists())
+    free = shutil.disk_usage(existing).free
+    if needed > free:
+        raise UserError(
+            f"needs {needed / 1e9:,.1f} GB, {free / 1e9:,.1f} GB are free",
+            where=str(existing),
+            mend="free some space",
+        )
+
+
+def _write_all(
+    archive: Path,
+    reader: Reader,
+    members: list[Member],
+    out: Path,
+    resuming: bool,
+    advance: Callable[[int], None],
+) -> Unpacked:
+    written = kept = 0
+    for member in members:
+        target = out / member.name
+        if member.is_folder:
+            target.mkdir(parents=True, exist_ok=True)
+            continue
+        if target.is_symlink() or target.exists():
+            if resuming and target.is_file() and not target.is_symlink() and target.stat().st_size == member.size:
+                kept += 1
+                advance(member.size)
+                continue
+            raise UserError("is there already", where=str(target), mend="unpack into an empty folder")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _write_one(archive, reader, member, target)
+        written += 1
+        advance(member.size)
+    return Unpacked(written, kept)
+
+
+def _write_one(archive: Path, reader: Reader, member: Member, target: Path) -> None:
+    """Write one file under a passing name and rename it when every byte is there."""
+    handle, name = tempfile.mkstemp(prefix=".unpacking.", dir=target.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file, reader.open(member) as source:
+            size = 0
+            while chunk := source.read(_CHUNK):
+                size += len(chunk)
+                if size > member.size:
+                    break
+                file.write(chunk)
+        if size != member.size:
+            raise UserError(
+                f"holds {'more' if size > member.size else 'fewer'} bytes than the {member.size:,} declared",
+                where=f"{archive}: {member.name!r}",
+                mend="get the archive again",
+            )
+        temporary.chmod(0o644)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,220 @@
+"""What is found while a benchmark folder is read: kinds of findings, and the collection that gathers them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+EXAMPLES_KEPT = 20
+
+
+class Severity(StrEnum):
+    """How much a finding matters: `note` is harmless, a `deviation` is not, `unusable` ends the reading."""
+
+    NOTE = "note"
+    DEVIATION = "deviation"
+    UNUSABLE = "unusable"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of finding. `blocks`: a manifest made in spite of it could be wrong, so none is made."""
+
+    code: str
+    severity: Severity
+    blocks: bool
+    headline: str
+    mend: str
+
+
+def _deviation(code: str, headline: str, mend: str, *, blocks: bool) -> Kind:
+    return Kind(code, Severity.DEVIATION, blocks, headline, mend)
+
+
+def _note(code: str, headline: str, mend: str = "nothing to do") -> Kind:
+    return Kind(code, Severity.NOTE, False, headline, mend)
+
+
+UNUSABLE = Kind(
+    "unusable", Severity.UNUSABLE, True, "the folder cannot be read as this benchmark", "see the place named"
+)
+LIST_LINE = _deviation("list-line", "list lines that do not parse", "take the list from the release again", blocks=True)
+LISTED_TWICE = _deviation(
+    "listed-twice", "images listed more than once in one list", "remove the second line", blocks=True
+)
+LABEL_CONFLICT = _deviation(
+    "label-conflict",
+    "images whose labels disagree between two places of the release",
+    "the lists and labels come from different releases: take all of them from one",
+    blocks=True,
+)
+CAMERA_ABSENT = _deviation(
+    "camera-absent",
+    "images whose camera is not known",
+    "the protocol needs cameras: complete vehicle_info.txt or take the lists that carry cameras",
+    blocks=True,
+)
+ATTRIBUTES_BROKEN = _deviation(
+    "attributes-broken",
+    "attribute files that do not parse",
+    "take the file from the release again",
+    blocks=True,
+)
+MISSING_IMAGE = _deviation(
+    "missing-image",
+    "images listed but not on disk",
+    "unpack every part of the archive again (an incomplete part leaves whole folders out)",
+    blocks=True,
+)
+UNREADABLE_IMAGE = _deviation(
+    "unreadable-image",
+    "images that cannot be read",
+    "unpack them again, or give read permission",
+    blocks=True,
+)
+TRUNCATED_IMAGE = _deviation(
+    "truncated-image", "images cut off before their end", "unpack or copy them again", blocks=True
+)
+IDENTITY_ACROSS_SPLIT = _deviation(
+    "identity-across-split",
+    "vehicles both in training and in a test set",
+    "a test vehicle must not be trained on: check the lists",
+    blocks=True,
+)
+TEST_SET_ABSENT = _deviation(
+    "test-set-absent", "test sets that the benchmark declares and the lists do not have", "", blocks=True
+)
+TRUTH_MISMATCH = _deviation(
+    "truth-mismatch",
+    "images on which the lists and ground_truth.parquet disagree",
+    "render the benchmark again",
+    blocks=True,
+)
+COUNTS = _deviation(
+    "counts",
+    "counts that are not the official ones",
+    "complete the folder, or say `--counts any` (`counts: any` in the benchmark's YAML) if it is another release",
+    blocks=True,
+)
+EXTRA_IMAGE = _deviation(
+    "extra-image",
+    "images on disk that no list names",
+    "they are not used; remove them or complete the lists",
+    blocks=False,
+)
+DUPLICATE_IMAGE = _deviation(
+    "duplicate-image",
+    "images with the same bytes under two names",
+    "check the copies against the release",
+    blocks=False,
+)
+QUERY_WITHOUT_MATCH = _deviation(
+    "query-without-match",
+    "queries with no right answer in the gallery",
+    "they cannot be scored and are counted apart in every evaluation",
+    blocks=False,
+)
+QUERY_IN_GALLERY = _deviation(
+    "query-in-gallery",
+    "queries that the gallery list names too",
+    "they are taken as queries only: a query must not find itself",
+    blocks=False,
+)
+GROUND_TRUTH_INDEX = _deviation(
+    "index-file",
+    "queries whose index line is not what the labels give (same vehicle, same camera: junk)",
+    "the index or the name list is from another release; evaluation uses the labels",
+    blocks=False,
+)
+TRACK_LINE = _deviation(
+    "track-line",
+    "track lines that do not fit the test list",
+    "take the track list from the release again",
+    blocks=True,
+)
+ATTRIBUTES_ABSENT = _note("attributes-absent", "images without attributes in the release (labels from the name)")
+FILE_ABSENT = _note("file-absent", "optional files that are not there")
+EXPLAINED = _note("explained", "differences with a known cause")
+
+KINDS: tuple[Kind, ...] = (
+    UNUSABLE,
+    LIST_LINE,
+    LISTED_TWICE,
+    LABEL_CONFLICT,
+    CAMERA_ABSENT,
+    ATTRIBUTES_BROKEN,
+    MISSING_IMAGE,
+    UNREADABLE_IMAGE,
+    TRUNCATED_IMAGE,
+    IDENTITY_ACROSS_SPLIT,
+    TEST_SET_ABSENT,
+    TRUTH_MISMATCH,
+    COUNTS,
+    EXTRA_IMAGE,
+    DUPLICATE_IMAGE,
+    QUERY_WITHOUT_MATCH,
+    QUERY_IN_GALLERY,
+    GROUND_TRUTH_INDEX,
+    TRACK_LINE,
+    ATTRIBUTES_ABSENT,
+    FILE_ABSENT,
+    EXPLAINED,
+)
+
+
+@dataclass(frozen=True)
+class Example:
+    """One case of a finding: the place (file, or file:line) and what is wrong there."""
+
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
+
+
+@dataclass
+class Finding:
+    """All cases of one kind: how many, and the first of them."""
+
+    kind: Kind
+    count: int = 0
+    examples: list[Example] = field(default_factory=list)
+
+
+class Findings:
+    """Gathers findings by kind, keeping the first `EXAMPLES_KEPT` cases of each."""
+
+    def __init__(self) -> None:
+        self._by_code: dict[str, Finding] = {}
+
+    def add(self, kind: Kind, where: object, what: str) -> None:
+        finding = self._by_code.setdefault(kind.code, Finding(kind))
+        finding.count += 1
+        if len(finding.examples) < EXAMPLES_KEPT:
+            finding.examples.append(Example(str(where), what))
+
+    def add_all(self, kind: Kind, cases: Iterable[tuple[object, str]]) -> None:
+        for where, what in cases:
+            self.add(kind, where, what)
+
+    def all(self) -> list[Finding]:
+        """The findings, the gravest kinds first, in the order of `KINDS`."""
+        return [self._by_code[kind.code] for kind in KINDS if kind.code in self._by_code]
+
+    def of(self, kind: Kind) -> Finding | None:
+        return self._by_code.get(kind.code)
+
+    def blocking(self) -> list[Finding]:
+        """The findings that forbid a manifest."""
+        return [finding for finding in self.all() if finding.kind.blocks]
+
+    @property
+    def severity(self) -> Severity | None:
+        """The gravest severity found; None where nothing was found."""
+        found = {finding.kind.severity for finding in self._by_code.values()}
+        for severity in (Severity.UNUSABLE, Severity.DEVIATION, Severity.NOTE):
+            if severity in found:
+                return severity
+        return None

@@ -1,0 +1,125 @@
+"""Looking at a whole benchmark folder: its lists, its images, its sets, its counts. Verify and manifest share it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from svrn.config.benchmark import Layout
+from svrn.data.benchmarks import checks, truth
+from svrn.data.benchmarks.findings import (
+    DUPLICATE_IMAGE,
+    EXTRA_IMAGE,
+    MISSING_IMAGE,
+    TRUNCATED_IMAGE,
+    UNREADABLE_IMAGE,
+    Findings,
+)
+from svrn.data.benchmarks.images import Scan, scan
+from svrn.data.benchmarks.listing import read_listing
+from svrn.data.benchmarks.rows import Release
+from svrn.data.benchmarks.vehicleid import read_vehicleid
+from svrn.data.benchmarks.veri776 import read_veri776
+from svrn.data.benchmarks.veriwild import read_veriwild
+
+READERS: dict[Layout, Callable[[Path], Release]] = {
+    "veri776": read_veri776,
+    "vehicleid": read_vehicleid,
+    "veriwild": read_veriwild,
+    "list": read_listing,
+}
+# Given the number of images, a context whose value is told of every few that are done.
+Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was seen: the table (columns of a manifest), the folder its paths are relative to, sets, findings."""
+
+    layout: Layout
+    root: Path
+    table: pd.DataFrame
+    sets: list[checks.SetCount]
+    findings: Findings
+
+
+def inspect(
+    root: Path,
+    layout: Layout,
+    *,
+    official: bool,
+    progress: Progress,
+    tests: Iterable[str] = (),
+    decode: bool = False,
+) -> Inspection:
+    """Read a benchmark's lists and look at every image of it.
+
+    root: the benchmark's folder, or the list's file.
+    official: whether counts are judged against the official ones.
+    tests: names of the test sets that must be there.
+
+    Raises:
+        Unusable: the folder or a needed file is not there or is not what the layout says.
+    """
+    release = READERS[layout](root)
+    table = release.frame()
+    findings = release.findings
+    _take_images(release, table, progress, decode)
+    for path in release.unlisted:
+        findings.add(EXTRA_IMAGE, release.root / path, "no list names it")
+    if (release.root / truth.FILE).exists():
+        table = truth.take_truth(table, release.root / truth.FILE, findings)
+    sets = checks.count_sets(table, layout)
+    checks.check_sets(table, layout, findings)
+    checks.check_tests(table, tests, findings)
+    if official:
+        checks.check_counts(sets, layout, findings, root)
+    return Inspection(layout, release.root, table, sets, findings)
+
+
+def _take_images(release: Release, table: pd.DataFrame, progress: Progress, decode: bool) -> None:
+    """Fill width, height and digest, and report images that are missing, damaged or there twice."""
+    copies = [p for p, image in release.also_needed.items() if release.rows[image].path != p]
+    paths = [row.path for row in release.rows.values()] + copies
+    with progress(len(paths)) as advance:
+        seen = scan(release.root, paths, decode=decode, advance=advance)
+    for index, damage in sorted(seen.damaged.items()):
+        place = release.root / paths[index]
+        if not place.exists() and not place.is_symlink():
+            release.findings.add(MISSING_IMAGE, place, "listed, but there is no such file")
+        else:
+            kind = TRUNCATED_IMAGE if damage.truncated else UNREADABLE_IMAGE
+            release.findings.add(kind, place, damage.what)
+    rows = len(table)
+    damaged = np.zeros(rows, dtype=bool)
+    damaged[[index for index in seen.damaged if index < rows]] = True
+    table["width"] = pd.arrays.IntegerArray(seen.width[:rows], damaged.copy())
+    table["height"] = pd.arrays.IntegerArray(seen.height[:rows], damaged.copy())
+    table["digest"] = pd.array([digest or None for digest in seen.digest[:rows]], dtype=table["digest"].dtype)
+    _report_copies(release, seen, paths, copies)
+    _report_duplicates(release, table)
+
+
+def _report_copies(release: Release, seen: Scan, paths: list[str], copies: list[str]) -> None:
+    """A second copy that the layout wants (a query in image_query/) must be the same image."""
+    first = {path: index for index, path in enumerate(paths)}
+    for path in copies:
+        here, there = first[path], first[release.rows[release.also_needed[path]].path]
+        if here in seen.damaged or there in seen.damaged:
+            continue
+        if seen.digest[here] != seen.digest[there]:
+            release.findings.add(UNREADABLE_IMAGE, release.root / path, f"is not the same image as {paths[there]}")
+
+
+def _report_duplicates(release: Release, table: pd.DataFrame) -> None:
+    known = table[table["digest"].notna()]
+    twins = known[known["digest"].duplicated(keep=False)]
+    for _, group in twins.groupby("digest", sort=False):
+        names = list(group["path"])
+        for name in names[1:]:
+            release.findings.add(DUPLICATE_IMAGE, release.root / name, f"the same bytes as {names[0]}")

@@ -1,0 +1,116 @@
+"""Where a benchmark's folder is: named by the user, unpacked from an archive, rendered, or still to be asked for."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from svrn.config.benchmark import Benchmark, Layout, load_benchmark
+from svrn.config.suite import load_settings
+from svrn.data.archives import unpack
+from svrn.data.benchmarks.download import download
+from svrn.data.benchmarks.official import OFFICIAL
+from svrn.errors import UserError
+
+LAYOUTS: tuple[Layout, ...] = ("veri776", "vehicleid", "veriwild", "list")
+# A folder of each layout holds one of these.
+MARKERS = {
+    "veri776": ("image_train", "name_train.txt"),
+    "vehicleid": ("train_test_split/train_list.txt", "attribute/img2vid.txt"),
+    "veriwild": ("train_test_split/vehicle_info.txt", "train_test_split/train_list.txt", "images"),
+}
+
+
+@dataclass(frozen=True)
+class Named:
+    """A benchmark with its name."""
+
+    name: str
+    benchmark: Benchmark
+
+
+def find_benchmark(name: str, params: Path) -> Named:
+    """A benchmark by its name in params/benchmarks/, its root from params/config.yaml; or a bare layout's name.
+
+    Raises:
+        UserError: neither (with a did-you-mean), or a mistake in one of the files.
+    """
+    file = params / "benchmarks" / f"{name}.yaml"
+    if name in LAYOUTS and not file.exists():
+        counts = "any" if name == "list" else "official"
+        return Named(name, Benchmark(layout=name, counts=counts, tests={}))
+    benchmark = load_benchmark(name, params)
+    if (params / "config.yaml").exists():
+        root = load_settings(params).roots.get(name)
+        if root is not None:
+            benchmark = benchmark.model_copy(update={"root": root})
+    return Named(name, benchmark)
+
+
+def obtain(named: Named, source: Path) -> Path:
+    """The folder (or list) to read, unpacked or rendered into `source` where it is not there yet.
+
+    Raises:
+        UserError: nothing says where it is, the place does not exist, an archive is bad.
+    """
+    benchmark = named.benchmark
+    if benchmark.embedded is not None:
+        return _render(benchmark, source)
+    if benchmark.root is not None:
+        return existing(Path(os.path.expandvars(benchmark.root)).expanduser(), named)
+    if not benchmark.archive and benchmark.url is None:
+        raise UserError(f"nothing says where {named.name} is", mend=where_to_ask(named))
+    archives = [Path(os.path.expandvars(text)).expanduser() for text in benchmark.archive]
+    if benchmark.url is not None:
+        archives.append(download(benchmark.url, source.parent / "archive", sha256=benchmark.sha256))
+    for archive in archives:
+        unpack(archive, source, sha256=benchmark.sha256 if len(archives) == 1 else None)
+    return locate(source, benchmark.layout)
+
+
+def existing(root: Path, named: Named) -> Path:
+    """`root`, if there is something.
+
+    Raises:
+        UserError: there is not, or the benchmark's folder lies one deeper.
+    """
+    if not root.exists():
+        raise UserError("no such folder", where=str(root), mend=where_to_ask(named))
+    inner = locate(root, named.benchmark.layout)
+    if inner != root:
+        raise UserError("the benchmark's folder lies one deeper", where=str(root), mend=f"--root {inner}")
+    return root
+
+
+def locate(folder: Path, layout: Layout) -> Path:
+    """The benchmark's own folder: `folder`, or the only one right below it that looks like the layout."""
+    markers = MARKERS.get(layout)
+    if markers is None or not folder.is_dir() or any((folder / m).exists() for m in markers):
+        return folder
+    below = sorted(p for p in folder.iterdir() if p.is_dir() and any((p / m).exists() for m in markers))
+    return below[0] if len(below) == 1 else folder
+
+
+def where_to_ask(named: Named) -> str:
+    """Where a benchmark is given out and where to put it, as a mend."""
+    layout, name = named.benchmark.layout, named.name
+    put = f"set roots.{name} in params/config.yaml (or root in params/benchmarks/{name}.yaml, or --root)"
+    if layout not in OFFICIAL:
+        return f"{put} to the list's file"
+    official = OFFICIAL[layout]
+    return f"ask for {official.title} at {official.ask}; then {put} to {official.folder}; see docs/datasets.md"
+
+
+def _render(benchmark: Benchmark, source: Path) -> Path:
+    if not source.exists():
+        from svrn.data.synthetic import render_benchmark  # heavy; only for embedded benchmarks
+
+        assert benchmark.embedded is not None
+        render_benchmark(
+            preset=benchmark.embedded.preset,
+            layout=benchmark.layout,
+            out=source,
+            split=benchmark.embedded.split,
+        )
+    return source

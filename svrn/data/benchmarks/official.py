@@ -1,0 +1,87 @@
+"""The official counts of the three benchmarks, and departures from them whose cause is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Count:
+    """Images and vehicles of one set. `vehicles` holds every number that published readings of it give."""
+
+    images: int
+    vehicles: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Known:
+    """A count of images met in the wild, and what it comes from."""
+
+    images: int
+    cause: str
+
+
+@dataclass(frozen=True)
+class Official:
+    """What a whole release of a layout holds: sets by their `split` name, known departures, where to ask for it."""
+
+    title: str
+    sets: dict[str, Count]
+    known: dict[str, tuple[Known, ...]]
+    ask: str
+    folder: str
+
+
+_NO_VIEWPOINT = "images without a viewpoint row are left out, as in lists made for TransReID, CLIP-ReID and MBR"
+
+VERI776 = Official(
+    title="VeRi-776",
+    sets={
+        # The release's text says 576 training vehicles, public loaders derive 575.
+        "train": Count(37_778, (575, 576)),
+        "query": Count(1_678, (200,)),
+        "gallery": Count(11_579, (200,)),
+    },
+    known={
+        "train": (Known(37_715, _NO_VIEWPOINT),),
+        "query": (Known(1_677, _NO_VIEWPOINT),),
+        "gallery": (Known(11_578, _NO_VIEWPOINT),),
+    },
+    ask="its authors, by the form or address in the README of the repository JDAI-CV/VeRidataset",
+    folder="the folder with image_train/, image_query/, image_test/ and name_train.txt (usually called VeRi)",
+)
+
+VEHICLEID = Official(
+    title="VehicleID",
+    sets={
+        "train": Count(113_346, (13_164,)),
+        "S.pool": Count(6_493, (800,)),
+        "M.pool": Count(13_377, (1_600,)),
+        "L.pool": Count(19_777, (2_400,)),
+    },
+    known={"train": (Known(110_178, "the training list of the release before its cleaning"),)},
+    ask="its authors at Peking University (PKU VehicleID), with the agreement of the release",
+    folder="the folder with image/, attribute/ and train_test_split/ (usually called VehicleID_V1.0)",
+)
+
+VERIWILD = Official(
+    title="VERI-WILD",
+    sets={
+        "train": Count(277_797, (30_671,)),
+        "S.query": Count(3_000, (3_000,)),
+        "S.gallery": Count(38_861, (3_000,)),
+        "M.query": Count(5_000, (5_000,)),
+        "M.gallery": Count(64_389, (5_000,)),
+        "L.query": Count(10_000, (10_000,)),
+        "L.gallery": Count(128_517, (10_000,)),
+    },
+    known={},
+    ask="its authors, by the way described in the README of the repository PKU-IMRE/VERI-Wild",
+    folder="the folder with images/ and train_test_split/ (usually called VERI-Wild)",
+)
+
+OFFICIAL: dict[str, Official] = {"veri776": VERI776, "vehicleid": VEHICLEID, "veriwild": VERIWILD}
+
+# VERI-WILD comes as images.partNN.rar; the whole has one folder a vehicle.
+VERIWILD_FOLDERS = 40_671
+VERIWILD_FOLDERS_ONE_PART_SHORT = 39_385

@@ -1,0 +1,236 @@
+"""VeRi-776: name lists, labels in file names and XML, tracks, and the index files of its protocol."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from pathlib import Path
+
+from svrn.data.benchmarks.attributes import attribute_names
+from svrn.data.benchmarks.findings import (
+    ATTRIBUTES_ABSENT,
+    ATTRIBUTES_BROKEN,
+    FILE_ABSENT,
+    GROUND_TRUTH_INDEX,
+    LABEL_CONFLICT,
+    LIST_LINE,
+    TRACK_LINE,
+    Findings,
+)
+from svrn.data.benchmarks.rows import Entry, Release
+from svrn.data.benchmarks.textlists import folder_entries, read_bytes, read_lines
+from svrn.data.manifest import THE_TEST, Membership
+
+# vehicle, camera, timestamp, index: 0002_c002_00030600_0.jpg
+NAME = re.compile(
+    r"(?P<vehicle>[0-9]{1,9})_c(?P<camera>[0-9]{1,9})_(?P<frame>[0-9]{1,15})_(?P<index>[0-9]{1,9})\.(jpe?g|png)",
+    re.IGNORECASE,
+)
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+FOLDERS = {"train": "image_train", "query": "image_query", "gallery": "image_test"}
+LISTS = {"train": "name_train.txt", "query": "name_query.txt", "gallery": "name_test.txt"}
+TRAIN = Membership(None, "train")
+QUERY = Membership(THE_TEST, "query")
+GALLERY = Membership(THE_TEST, "gallery")
+
+
+def read_veri776(root: Path) -> Release:
+    """Read a VeRi-776 folder without opening its images.
+
+    The name lists say what belongs to it; labels come from the file names' own text (never the path), colour and
+    type from the XML files, which may lack images. A query also listed in name_test.txt is one row,
+    `query+gallery`, whose path lies in image_test/.
+
+    Raises:
+        Unusable: a folder or a name list is missing, empty or not text.
+    """
+    release = Release("veri776", root, Findings())
+    tests = list(_entries(release, "gallery"))
+    queries = list(_entries(release, "query"))
+    release.add(_entries(release, "train"), TRAIN, root / LISTS["train"])
+    release.add(tests, GALLERY, root / LISTS["gallery"])
+    release.add(queries, QUERY, root / LISTS["query"])
+    for row_image, row in release.rows.items():
+        match = NAME.fullmatch(row_image)
+        row.frame = int(match["frame"]) if match else None
+    _take_folders(release, {entry.image for entry in queries})
+    _take_attributes(release)
+    tracks = root / "test_track.txt"
+    if tracks.exists():
+        _take_tracks(release, tracks)
+    else:
+        release.findings.add(FILE_ABSENT, tracks, "no tracks: the image-to-track protocol cannot be scored")
+    _check_index(release, [e.image for e in queries], [e.image for e in tests])
+    return release
+
+
+def _entries(release: Release, role: str) -> Iterator[Entry]:
+    source = release.root / LISTS[role]
+    for number, text in read_lines(source, release.findings):
+        match = NAME.fullmatch(text)
+        if match is None:
+            release.findings.add(
+                LIST_LINE, f"{source}:{number}", f"{text[:80]!r} is not VEHICLE_cCAMERA_TIME_INDEX.jpg"
+            )
+            continue
+        yield Entry(text, f"{FOLDERS[role]}/{text}", int(match["vehicle"]), int(match["camera"]), number)
+
+
+def _take_folders(release: Release, queries: set[str]) -> None:
+    """Note what lies on disk, and what lies there unlisted; a query's copy in image_query/ counts as its own."""
+    listed = {row.path for row in release.rows.values()} | {f"{FOLDERS['query']}/{name}" for name in queries}
+    for folder in FOLDERS.values():
+        entries = folder_entries(release.root / folder)
+        release.note_disk(folder, entries)
+        for name in entries:
+            path = f"{folder}/{name}"
+            if path not in listed and name.lower().endswith(IMAGE_SUFFIXES):
+                release.unlisted.append(path)
+    for name in queries:
+        release.also_needed[f"{FOLDERS['query']}/{name}"] = name
+
+
+def _take_attributes(release: Release) -> None:
+    colours = attribute_names(release.root / "list_color.txt", release.findings)
+    types = attribute_names(release.root / "list_type.txt", release.findings)
+    labelled: set[str] = set()
+    for file in ("train_label.xml", "test_label.xml"):
+        source = release.root / file
+        if not source.exists():
+            release.findings.add(FILE_ABSENT, source, "no colours and types from it")
+            continue
+        for item in _items(source, release.findings):
+            image = item.get("imageName", "").strip()
+            row = release.rows.get(image)
+            if row is None:
+                continue
+            labelled.add(image)
+            row.colour = _attribute(item, "colorID", colours)
+            row.type = _attribute(item, "typeID", types)
+            said = (_number(item.get("vehicleID")), _number((item.get("cameraID") or "").lstrip("c")))
+            if said != (row.vehicle, row.camera):
+                release.findings.add(
+                    LABEL_CONFLICT,
+                    source,
+                    f"{image} is vehicle {item.get('vehicleID')} camera {item.get('cameraID')} here, "
+                    f"vehicle {row.vehicle} camera {row.camera} by its name",
+                )
+    if labelled:
+        for image in release.rows:
+            if image not in labelled:
+                release.findings.add(ATTRIBUTES_ABSENT, image, "not in the XML files")
+
+
+def _items(source: Path, findings: Findings) -> list[ElementTree.Element]:
+    """The Item elements of a label file, whatever its declared encoding says.
+
+    The files declare gb2312, which expat does not know, so the bytes are decoded here and the declaration cut off.
+    """
+    data = read_bytes(source).removeprefix(b"\xef\xbb\xbf")
+    try:
+        text = data.decode("gb18030")
+    except UnicodeDecodeError:
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError:
+            findings.add(ATTRIBUTES_BROKEN, source, "neither gb2312 nor UTF-8")
+            return []
+    body = re.sub(r"^\s*<\?xml[^>]*\?>", "", text, count=1)
+    if "<!DOCTYPE" in body or "<!ENTITY" in body:
+        findings.add(ATTRIBUTES_BROKEN, source, "holds a document type, which a label file never does")
+        return []
+    try:
+        tree = ElementTree.fromstring(body)
+    except ElementTree.ParseError as error:
+        line = error.position[0]
+        findings.add(ATTRIBUTES_BROKEN, f"{source}:{line}", f"not XML: {error}")
+        return []
+    return list(tree.iter("Item"))
+
+
+def _attribute(item: ElementTree.Element, key: str, names: dict[int, str]) -> str | None:
+    """An attribute's name; its number as text where the list of names lacks it; None where it is not given."""
+    number = _number(item.get(key))
+    return None if number is None else names.get(number, str(number))
+
+
+def _number(text: str | None) -> int | None:
+    text = (text or "").strip()
+    return int(text) if text.isascii() and text.isdecimal() else None
+
+
+def _take_tracks(release: Release, source: Path) -> None:
+    """test_track.txt: a track a line, its name first (where it has one), then its images."""
+    seen: dict[str, int] = {}
+    for number, line in read_lines(source, release.findings, kind=TRACK_LINE):
+        place = f"{source}:{number}"
+        tokens = line.split()
+        named = NAME.fullmatch(tokens[0]) is None or tokens[0] in tokens[1:]
+        images = tokens[1:] if named else tokens
+        name = tokens[0].removesuffix(".jpg") if named else f"track{number:05d}"
+        name = f"{name}#{seen[name]}" if seen.setdefault(name, number) != number else name
+        seen[name] = number
+        if not images:
+            release.findings.add(TRACK_LINE, place, f"track {name!r} has no images")
+        shown = {(release.rows[i].vehicle, release.rows[i].camera) for i in images if i in release.rows}
+        if len(shown) > 1:
+            release.findings.add(TRACK_LINE, place, f"track {name!r} shows several vehicles or cameras")
+        for image in images:
+            row = release.rows.get(image)
+            if row is None or GALLERY not in row.memberships:
+                release.findings.add(TRACK_LINE, place, f"{image!r} is not in name_test.txt")
+            elif row.track is not None:
+                release.findings.add(TRACK_LINE, place, f"{image} is already in track {row.track!r}")
+            else:
+                row.track = name
+
+
+def _check_index(release: Release, queries: list[str], tests: list[str]) -> None:
+    """Rebuild gt and jk (1-based indices into name_test.txt) from the labels and compare line by line."""
+    by_vehicle: dict[int, list[tuple[int, int | None]]] = {}
+    for index, image in enumerate(tests, start=1):
+        row = release.rows[image]
+        by_vehicle.setdefault(row.vehicle, []).append((index, row.camera))
+    for names, junk in ((("gt_index.txt", "gt_image.txt"), False), (("jk_index.txt", "jk_image.txt"), True)):
+        source = next((release.root / name for name in names if (release.root / name).exists()), None)
+        if source is None:
+            release.findings.add(FILE_ABSENT, release.root / names[0], "nothing to compare the junk rule with")
+            continue
+        lines = _index_lines(source)
+        if len(lines) != len(queries):
+            release.findings.add(
+                GROUND_TRUTH_INDEX,
+                source,
+                f"{len(lines)} lines for {len(queries)} queries: one line a query is wanted",
+            )
+        for number, (query, line) in enumerate(zip(queries, lines, strict=False), start=1):
+            row = release.rows[query]
+            wanted = {i for i, camera in by_vehicle.get(row.vehicle, []) if (camera == row.camera) is junk}
+            _compare_index(release.findings, f"{source}:{number}", query, line, wanted)
+
+
+def _index_lines(source: Path) -> list[str]:
+    """Line i belongs to query i, so an empty line in the middle counts; those at the end do not."""
+    data = read_bytes(source).removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
+    return data.decode("ascii", errors="replace").rstrip().split("\n") if data.strip() else []
+
+
+def _compare_index(findings: Findings, place: str, query: str, line: str, wanted: set[int]) -> None:
+    tokens = line.split()
+    odd = next((t for t in tokens if not (t.isascii() and t.isdecimal())), None)
+    if odd is not None:
+        findings.add(GROUND_TRUTH_INDEX, place, f"{odd[:40]!r} is not an index")
+        return
+    given = {int(t) for t in tokens}
+    if given != wanted:
+        findings.add(
+            GROUND_TRUTH_INDEX,
+            place,
+            f"{query}: {len(wanted - given)} indices lacking, {len(given - wanted)} too many",
+        )
+
+
+def looks_like_veri776(folder: Path) -> bool:
+    """Whether a folder holds the name lists or image folders of VeRi-776."""
+    return any((folder / name).exists() for name in (*LISTS.values(), FOLDERS["train"]))
