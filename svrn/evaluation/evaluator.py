@@ -89,7 +89,7 @@ def trial_grids(
     threads = options.thread_count()
     query = _positions(index, trial.query, "query")
     gallery = _positions(index, trial.gallery, "gallery")[order]
-    scale = None
+    scale = 1.0
     if options.distance == "euclidean":
         scale = common_scale(embeddings.vectors, np.concatenate([query, gallery]))
     return (
@@ -186,6 +186,7 @@ def _frame(
         "positives": [len(r.ranks) for r in ranked],
         "junk": [r.junk for r in ranked],
         "gallery": [r.kept for r in ranked],
+        "ranks": [r.ranks.tolist() for r in ranked],
         "ap_trapezoidal": pd.array(
             each(lambda r: metrics.average_precision(r, "trapezoidal") if options.trapezoidal else None),
             dtype="Float64",

@@ -30,14 +30,14 @@ Distance = Literal["cosine", "euclidean"]
 class Grid:
     """Vectors on the grid, float32, shape (n, D), with their half squared norms (None for cosine).
 
-    scale: what the given vectors were multiplied with; None for cosine, where each is divided by its own
-        norm.
+    scale: what the given vectors were multiplied with (euclidean; for cosine each is divided by its own
+        norm).
     greatest: no vector's norm is above this.
     """
 
     vectors: npt.NDArray[np.float32]
     half_norms: npt.NDArray[np.float64] | None
-    scale: float | None
+    scale: float
     greatest: float
 
 
@@ -66,7 +66,7 @@ def on_grid(
     rows: npt.NDArray[np.intp],
     distance: Distance,
     *,
-    scale: float | None = None,
+    scale: float = 1.0,
     threads: int = 1,
 ) -> Grid:
     """The vectors `vectors[rows]`, (n, D), made unit (cosine) or scaled (euclidean) and rounded to the grid.

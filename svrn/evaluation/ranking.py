@@ -99,7 +99,7 @@ def rank(
         bound = (bulk.bound + scorer.rounding) * (1 + 1e-6) if bulk.bound else 0.0
         for start in range(0, len(trial.query), chunk):
             block = scorer.finish(bulk.scores(query.vectors[start : start + chunk]))
-            positions = np.arange(start, start + len(block))
+            positions = range(start, start + len(block))
             if block.size < 2**22:
                 result.extend(scorer.ranked(i, line, bound) for i, line in zip(positions, block, strict=True))
             else:
@@ -120,15 +120,15 @@ class _Scorer:
         self.first = np.searchsorted(ordered, rows.vehicles, "left")
         self.last = np.searchsorted(ordered, rows.vehicles, "right")
         halves = gallery.half_norms
-        self.halves32 = None if halves is None else halves.astype(np.float32)
+        self.halves = halves
         # Taking |g|^2 / 2 off in float32 rounds it and the difference once more.
         most = 0.0 if halves is None else float(halves.max())
         self.rounding = 0.0 if halves is None else 2.0**-23 * (query.greatest * gallery.greatest + 2 * most)
 
     def finish(self, block: Block) -> Block:
         """Scores of items from inner products with rows, in place where it can be."""
-        if self.halves32 is not None:
-            block -= self.halves32 if block.dtype == np.float32 else self.gallery.half_norms
+        if self.halves is not None:
+            block -= self.halves.astype(block.dtype)
         return block if self.items.single else np.maximum.reduceat(block, self.items.starts[:-1], axis=1)
 
     def exact(self, index: int, items: Ints) -> Floats:
@@ -146,7 +146,7 @@ class _Scorer:
 
     def _exact_rows(self, wide: Floats, rows: Ints) -> Floats:
         scores = self.gallery.vectors[rows].astype(np.float64) @ wide
-        return scores if self.gallery.half_norms is None else scores - self.gallery.half_norms[rows]
+        return scores if self.halves is None else scores - self.halves[rows]
 
     def ranked(self, index: int, line: Block, bound: float) -> Ranked:
         """Rank one query from its line of scores, each within `bound` of the exact one; the line is used

@@ -34,6 +34,7 @@ QUERIES = pa.schema(
         pa.field("positives", pa.int64(), nullable=False),
         pa.field("junk", pa.int64(), nullable=False),
         pa.field("gallery", pa.int64(), nullable=False),
+        pa.field("ranks", pa.list_(pa.int64())),
         pa.field("ap_trapezoidal", pa.float64()),
         pa.field("ap_at", pa.float64()),
         pa.field("top_images", pa.list_(pa.string())),

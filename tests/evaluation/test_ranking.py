@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-import literal
 import numpy as np
 import pytest
+import retrieval_twin as literal
 
 from svrn.data.protocols import Protocol, Rows, Trial
 from svrn.evaluation.grid import common_scale, on_grid
@@ -49,7 +49,7 @@ def both(seed: int, options: Options) -> tuple[Trial, Protocol, list[Ranked], li
     dim, kind = int(rng.integers(1, 9)), int(rng.integers(0, 4))
     vectors = made_vectors(rng, sum(sizes), dim, kind)
     rows = np.arange(sum(sizes))
-    scale = common_scale(vectors, rows) if options.distance == "euclidean" else None
+    scale = common_scale(vectors, rows) if options.distance == "euclidean" else 1.0
     query = on_grid(vectors, rows[: sizes[0]], options.distance, scale=scale)
     plain = on_grid(vectors, rows[sizes[0] :], options.distance, scale=scale)
     items, order = gallery_items(trial.gallery, protocol)
@@ -99,7 +99,7 @@ def test_chunks_threads_and_precisions_agree_to_the_last_bit(distance: str) -> N
     trial = Trial(None, made_rows(rng, 15, "q", 4), made_rows(rng, 400, "g", 4))
     vectors = made_vectors(rng, 415, 300, 3)
     rows = np.arange(415)
-    scale = common_scale(vectors, rows) if distance == "euclidean" else None
+    scale = common_scale(vectors, rows) if distance == "euclidean" else 1.0
     query = on_grid(vectors, rows[:15], distance, scale=scale)
     gallery = on_grid(vectors, rows[15:], distance, scale=scale)
     items, _ = gallery_items(trial.gallery, RULES[0])
