@@ -137,9 +137,9 @@ class TrainingBatches:
         labels = torch.from_numpy(self.images.labels[rows])
         return Batch(pixels, labels, [str(name) for name in self.images.names[rows]])
 
-    def iterate(self, start: int, stop: int, workers: int = 0) -> Iterator[Batch]:
-        """Batches `start` .. `stop` - 1 in order; with workers, threads prepare the next ones."""
-        return _ahead(self.batch, range(start, stop), workers)
+    def iterate(self, numbers: Iterable[int], workers: int = 0) -> Iterator[Batch]:
+        """The batches of these numbers in order; with workers, threads prepare the next ones."""
+        return _ahead(self.batch, numbers, workers)
 
 
 def evaluation_batches(

@@ -171,8 +171,8 @@ def batches_of(manifest, **more) -> TrainingBatches:
 
 def test_batches_do_not_depend_on_workers_or_the_way_there(manifest):
     batches = batches_of(manifest)
-    alone = list(batches.iterate(0, 6))
-    threaded = list(batches_of(manifest).iterate(0, 6, workers=3))
+    alone = list(batches.iterate(range(6)))
+    threaded = list(batches_of(manifest).iterate(range(6), workers=3))
     for one, other in zip(alone, threaded, strict=True):
         assert torch.equal(one.images, other.images) and one.names == other.names
     assert torch.equal(batches_of(manifest).batch(5).images, alone[5].images)

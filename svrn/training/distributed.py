@@ -1,0 +1,154 @@
+"""Several processes for one run: the batch, its statistics and its mining are those of the whole batch.
+
+Each process runs the network on its part of a P x K batch. The stages' results are then gathered with their gradient
+and every process computes the same loss over all of them; batch normalisation takes its statistics over all parts.
+So 1, 2 and 4 devices train alike, up to rounding.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.nn.functional import all_reduce
+
+from svrn.model import Output
+
+_TIMEOUT = timedelta(minutes=30)  # building a cache of decoded images can take that long
+
+
+@dataclass(frozen=True)
+class Group:
+    """The processes of one run, seen from one of them."""
+
+    rank: int = 0
+    world: int = 1
+
+    @property
+    def main(self) -> bool:
+        """Whether this process writes the run's files."""
+        return self.rank == 0
+
+    def any(self, flag: bool) -> bool:
+        """Whether any process says yes; every process gets the same answer."""
+        if self.world == 1:
+            return flag
+        votes = torch.tensor([float(flag)], device=_collective_device())
+        dist.all_reduce(votes)
+        return bool(votes.item() > 0)
+
+    def wait(self) -> None:
+        """Until every process is here."""
+        if self.world > 1:
+            dist.barrier()
+
+
+def _collective_device() -> torch.device:
+    return torch.device("cuda", torch.cuda.current_device()) if dist.get_backend() == "nccl" else torch.device("cpu")
+
+
+def join_group(rank: int, world: int, meeting: Path, cuda: bool) -> Group:
+    """Enter the group of `world` processes that meet at the file `meeting` (on a shared or local disk)."""
+    if not cuda:
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # all on this machine: no network is needed
+    backend = "nccl" if cuda else "gloo"
+    dist.init_process_group(backend, init_method=f"file://{meeting}", rank=rank, world_size=world, timeout=_TIMEOUT)
+    return Group(rank, world)
+
+
+class _Gather(torch.autograd.Function):
+    """All processes' parts, one after the other.
+
+    Every process then computes the same loss, so the gradient of its own part is already whole: it is cut out, times
+    the number of processes, because DistributedDataParallel takes the mean over them.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, part: Tensor) -> Tensor:  # type: ignore[override]
+        world = dist.get_world_size()
+        parts = [torch.empty_like(part) for _ in range(world)]
+        dist.all_gather(parts, part.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        world, rank = dist.get_world_size(), dist.get_rank()
+        return gradient.chunk(world)[rank].contiguous() * world
+
+
+def gather(part: Tensor) -> Tensor:
+    """The whole batch's [B, ...] from every process's part [B / world, ...], with its gradient."""
+    return _Gather.apply(part)  # type: ignore[no-any-return]
+
+
+def gather_output(output: Output, group: Group) -> Output:
+    """The network's results for the whole batch: what the losses read of every stage."""
+    if group.world == 1:
+        return output
+    stages = []
+    for stage in output.stages:
+        values = {field.name: getattr(stage, field.name) for field in dataclasses.fields(stage)}
+        read = ("feature", "normed", "logits", "unified", "scores", "reward_target")
+        gathered = {name: gather(values[name]) for name in read if values[name] is not None}
+        stages.append(dataclasses.replace(stage, **gathered, mask=None, feature_map=None))
+    return Output(tuple(stages))
+
+
+class GlobalBatchNorm(nn.SyncBatchNorm):
+    """Batch normalisation over all processes' parts where torch's own needs a GPU: differentiable sums over gloo."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        """values: [B, C] or [B, C, H, W]; as nn.BatchNorm in evaluation mode."""
+        if not self.training:
+            return nn.functional.batch_norm(
+                values, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps
+            )
+        number, mean, variance = _global_statistics(values.float())
+        assert self.running_mean is not None and self.running_var is not None and self.momentum is not None
+        with torch.no_grad():
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * (number / (number - 1)), self.momentum)
+            if self.num_batches_tracked is not None:
+                self.num_batches_tracked.add_(1)
+        shape = [1, -1] + [1] * (values.dim() - 2)
+        scale = torch.rsqrt(variance + self.eps)
+        if self.weight is not None:
+            scale = scale * self.weight
+        shift = -mean * scale
+        if self.bias is not None:
+            shift = shift + self.bias
+        return (values.float() * scale.view(shape) + shift.view(shape)).to(values.dtype)
+
+
+def _global_statistics(values: Tensor) -> tuple[float, Tensor, Tensor]:
+    """Number of values a channel, mean and biased variance [C] over all processes, in two passes."""
+    dims = [0, *range(2, values.dim())]
+    shape = [1, -1] + [1] * (values.dim() - 2)
+    number = float(values.numel() // values.shape[1] * dist.get_world_size())
+    mean = all_reduce(values.sum(dims)) / number
+    variance = all_reduce((values - mean.view(shape)).square().sum(dims)) / number
+    return number, mean, variance
+
+
+def with_global_batch_norm(network: nn.Module, cuda: bool) -> None:
+    """Make every batch normalisation in `network` take its statistics over all processes; parameters stay the same."""
+    for module in network.modules():
+        for name, child in module.named_children():
+            if isinstance(child, nn.modules.batchnorm._BatchNorm) and not isinstance(child, nn.SyncBatchNorm):
+                module.register_module(name, _synchronised(child, cuda))
+
+
+def _synchronised(norm: nn.modules.batchnorm._BatchNorm, cuda: bool) -> nn.SyncBatchNorm:
+    kind = nn.SyncBatchNorm if cuda else GlobalBatchNorm
+    changed = kind(norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
+    changed.weight, changed.bias = norm.weight, norm.bias
+    changed.running_mean, changed.running_var = norm.running_mean, norm.running_var
+    changed.num_batches_tracked = norm.num_batches_tracked
+    return changed.train(norm.training)

@@ -1,0 +1,61 @@
+"""Lines that say where a training is: which run of how many, epoch, step, loss, time left."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TextIO
+
+_SECONDS_BETWEEN_LINES = 5.0
+
+
+class Progress:
+    """Writes to stderr: rewrites one line on a terminal, else a line every few seconds at most.
+
+    position: `3 of 20`, given by the workflow (SVRN_RUN_POSITION where it is None).
+    """
+
+    def __init__(self, name: str, position: str | None = None, stream: TextIO | None = None) -> None:
+        position = position or os.environ.get("SVRN_RUN_POSITION")
+        self._head = f"[run {position}] {name}" if position else name
+        self._stream = stream or sys.stderr
+        self._terminal = self._stream.isatty()
+        self._first: tuple[float, int] | None = None
+        self._last = 0.0
+        self._open = False
+
+    def say(self, text: str) -> None:
+        """A line of its own."""
+        self._close_line()
+        print(f"{self._head}: {text}", file=self._stream, flush=True)
+
+    def step(self, step: int, steps: int, epoch: int, epochs: int, loss: float) -> None:
+        """Tell that `step` of `steps` is done, in epoch `epoch` (from 1); most calls print nothing."""
+        moment = time.monotonic()
+        if self._first is None:
+            self._first = (moment, step)
+        pause = 0.2 if self._terminal else _SECONDS_BETWEEN_LINES
+        if step < steps and moment - self._last < pause:
+            return
+        self._last = moment
+        began, first = self._first
+        left = "" if step == first else f", {clock((moment - began) / (step - first) * (steps - step))} left"
+        line = f"{self._head}: epoch {epoch}/{epochs}, step {step}/{steps}, loss {loss:.2f}{left}"
+        if self._terminal:
+            print(f"\r{line}\033[K", end="", file=self._stream, flush=True)
+            self._open = True
+        else:
+            print(line, file=self._stream, flush=True)
+
+    def _close_line(self) -> None:
+        if self._open:
+            print(file=self._stream)
+            self._open = False
+
+
+def clock(seconds: float) -> str:
+    """Seconds as m:ss or h:mm:ss."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"

@@ -1,0 +1,275 @@
+"""The training loop of one process: batches in, steps, checkpoints, records, and at the end the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from svrn.config.parameters import RunParameters
+from svrn.data.loading import Batch, TrainingBatches
+from svrn.errors import Interrupted, UserError
+from svrn.files import write_json
+from svrn.model import Network
+from svrn.training.checkpoints import Checkpoint, load_newest, save_checkpoint, steps_saved
+from svrn.training.device import autocast_type, compiled, random_states, restore_random
+from svrn.training.distributed import Group, with_global_batch_norm
+from svrn.training.loss_step import PARTS, LossStep
+from svrn.training.optimisation import make_optimiser, rate_factor
+from svrn.training.progress import Progress
+from svrn.training.records import Events, StepLog
+from svrn.training.stop import StopRequest
+
+_CHECKPOINT_SHARE = 0.02  # checkpoints at epochs' ends may take this part of the time
+
+
+class Trainer:
+    """One process's part of a training.
+
+    `restore()`, then `run()`. Raises UserError where the loss is not finite, Interrupted where a signal asked to stop.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        parameters: RunParameters,
+        network: Network,
+        batches: TrainingBatches,
+        run_dir: Path,
+        device: torch.device,
+        group: Group,
+        events: Events,
+        stop: StopRequest,
+        progress: Progress,
+    ) -> None:
+        self.key, self.parameters, self.batches, self.group = key, parameters, batches, group
+        self.folder = run_dir / "checkpoints"
+        self.run_dir, self.device, self.events, self.stop, self.progress = run_dir, device, events, stop, progress
+        training = parameters.training
+        optimisation = training.optimisation
+        self.accumulate = training.batches.accumulate
+        self.steps_per_epoch = max(1, batches.per_epoch // self.accumulate)
+        self.steps = optimisation.epochs * self.steps_per_epoch
+        self.step = 0
+        self.log = StepLog()
+        self.autocast = autocast_type(training.numerics, device, progress.say)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.autocast is torch.float16)
+        self.layout = torch.channels_last if training.numerics.channels_last else torch.contiguous_format
+        self.network = network.to(device, memory_format=self.layout)  # type: ignore[call-overload]
+        if group.world > 1:
+            with_global_batch_norm(self.network, device.type == "cuda")
+        self.optimiser = make_optimiser(self.network, optimisation)
+        self.base_rates = [float(one["lr"]) for one in self.optimiser.param_groups]
+        self.losses = self._loss_step()
+        self.network.train()
+        self._buffers = list(self.network.buffers())
+        self._sound = [buffer.clone() for buffer in self._buffers]
+        self._pending: list[tuple[int, Tensor]] = []
+        self._last_saved = (0.0, 0.0)  # elapsed when the last checkpoint ended, seconds it took
+
+    def _loss_step(self) -> nn.Module:
+        network: nn.Module = self.network
+        if self.parameters.execution.compile:
+            network = compiled(network, self.progress.say)
+        step = LossStep(network, self.parameters.training.losses, self.group, self.autocast)
+        if self.group.world == 1:
+            return step
+        devices = [self.device] if self.device.type == "cuda" else None
+        # Parts of the network have no gradient where a loss is off; statistics are equal everywhere by construction.
+        return nn.parallel.DistributedDataParallel(
+            step, device_ids=devices, find_unused_parameters=True, broadcast_buffers=False
+        )
+
+    # --- state -----------------------------------------------------------------------------------------------------
+
+    def checkpoint(self) -> Checkpoint:
+        """Everything needed to go on from here."""
+        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        for index, state in self.optimiser.state_dict()["state"].items():
+            for name, value in state.items():
+                if value is not None:
+                    tensors[f"optimiser.{index}.{name}"] = torch.as_tensor(value)
+        tensors |= random_states(self.device)
+        tensors["log"] = self.log.tensor()
+        facts = {
+            "log_columns": self.log.columns,
+            "scaler": self.scaler.state_dict(),
+            "threads": torch.get_num_threads(),
+        }
+        return Checkpoint(self.step, tensors, facts)
+
+    def restore(self) -> bool:
+        """Go back to the newest sound checkpoint; whether there was one."""
+        found = load_newest(self.folder, self.key, self.progress.say if self.group.main else lambda _: None)
+        if found is None:
+            return False
+        prefix = "network."
+        self.network.load_state_dict(
+            {name.removeprefix(prefix): value for name, value in found.tensors.items() if name.startswith(prefix)}
+        )
+        states: dict[int, dict[str, Tensor]] = {}
+        for name, value in found.tensors.items():
+            if name.startswith("optimiser."):
+                _, index, part = name.split(".", 2)
+                states.setdefault(int(index), {})[part] = value
+        self.optimiser.load_state_dict({"state": states, "param_groups": self.optimiser.state_dict()["param_groups"]})
+        self.scaler.load_state_dict(found.facts["scaler"])
+        restore_random(found.tensors, self.device)
+        self.log.restore(found.facts["log_columns"], found.tensors["log"])
+        self.step = found.step
+        if found.facts["threads"] != torch.get_num_threads() and self.group.main:
+            self.progress.say(
+                f"was on {found.facts['threads']} threads, goes on with {torch.get_num_threads()}: "
+                "the result will differ in rounding"
+            )
+        return True
+
+    def save(self) -> None:
+        """Write a checkpoint; a full disk is said, and the training goes on with the checkpoints it has."""
+        self._settle()
+        began = self.events.elapsed
+        if self.group.main:
+            try:
+                save_checkpoint(self.folder, self.checkpoint(), self.key)
+            except UserError as error:
+                self.progress.say(f"checkpoint of step {self.step} was not written: {error.what}; training goes on")
+                self.events.write("checkpoint_failed", step=self.step, reason=error.what)
+            else:
+                self.events.write("checkpoint", step=self.step, seconds=round(self.events.elapsed - began, 3))
+        self._last_saved = (self.events.elapsed, self.events.elapsed - began)
+
+    def _save_if_due(self) -> None:
+        ended, took = self._last_saved
+        since = self.events.elapsed - ended
+        due = since >= self.parameters.execution.checkpoint_minutes * 60
+        at_epoch_end = self.step % self.steps_per_epoch == 0
+        if due or (at_epoch_end and self.step < self.steps and since * _CHECKPOINT_SHARE >= took):
+            self.save()
+
+    # --- steps -----------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Train to the last step."""
+        self.stop.hold()
+        if self.device.type == "cuda" and not steps_saved(self.folder):
+            self.save()  # losses are looked at late on a GPU: there is always a state from before a bad one
+        start, stop = self.step * self.accumulate, self.steps * self.accumulate
+        numbers = map(self._batch_number, range(start, stop))
+        batches = self.batches.iterate(numbers, self.parameters.execution.workers)
+        epoch_began = (self.events.elapsed, self.step)
+        while self.step < self.steps:
+            self._take_step(batches)
+            if self.group.any(self.stop.asked is not None):
+                self._leave()
+            if self.step % self.steps_per_epoch == 0:
+                epoch_began = self._end_epoch(epoch_began)
+            self._save_if_due()
+        self._settle()
+
+    def _batch_number(self, number: int) -> int:
+        """The sampler's number of the `number`th batch used: an epoch's last few are left out where they do not fill
+        a step."""
+        used = self.steps_per_epoch * self.accumulate
+        if used > self.batches.per_epoch:  # a step is longer than an epoch
+            return number
+        epoch, within = divmod(number, used)
+        return epoch * self.batches.per_epoch + within
+
+    def _take_step(self, batches: Iterator[Batch]) -> None:
+        training = self.parameters.training
+        factor = rate_factor(training.optimisation, self.step, self.steps_per_epoch)
+        for one, rate in zip(self.optimiser.param_groups, self.base_rates, strict=True):
+            one["lr"] = rate * factor
+        if self.device.type == "cpu":
+            torch._foreach_copy_(self._sound, self._buffers)
+        self.optimiser.zero_grad(set_to_none=True)
+        summed: Tensor | None = None
+        for index in range(self.accumulate):
+            last = index + 1 == self.accumulate
+            parts = self._accumulate(next(batches), self.step * self.accumulate + index, last)
+            summed = parts if summed is None else summed + parts
+        assert summed is not None
+        self._pending.append((self.step, summed / self.accumulate))
+        if self.device.type == "cpu":
+            self._settle()  # before the weights move: a bad loss never reaches them
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        self.step += 1
+        if len(self._pending) >= self.parameters.execution.log_every:
+            self._settle()
+        if self.group.main and self.log.rows:
+            epochs = training.optimisation.epochs
+            epoch = (self.step - 1) // self.steps_per_epoch + 1
+            loss = self.log.rows[-1][self.log.columns.index("total")]
+            self.progress.step(self.step, self.steps, epoch, epochs, loss)
+
+    def _accumulate(self, batch: Batch, number: int, last: bool) -> Tensor:
+        """Forward, loss and gradient of one batch: the loss parts, detached."""
+        images = batch.images.to(self.device, memory_format=self.layout, non_blocking=True)
+        labels = batch.labels.to(self.device)
+        chance = torch.Generator().manual_seed((self.parameters.training.seed << 32) + number)
+        losses = self.losses
+        split = isinstance(losses, nn.parallel.DistributedDataParallel) and not last
+        with losses.no_sync() if split else nullcontext():  # type: ignore[operator]
+            total, parts = losses(images, labels, chance)
+            self.scaler.scale(total / self.accumulate).backward()
+        return parts  # type: ignore[no-any-return]
+
+    # --- looking at losses -----------------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Bring the losses of past steps into the log; stops where one is not finite."""
+        pending, self._pending = self._pending, []
+        for step, values in pending:
+            numbers = values.double().cpu()
+            parts = dict(zip(PARTS, numbers.tolist(), strict=True))
+            if not bool(torch.isfinite(numbers).all()):
+                self._diverged(step, parts)
+            rate = self.base_rates[0] * rate_factor(self.parameters.training.optimisation, step, self.steps_per_epoch)
+            self.log.add({"step": step + 1, "epoch": step // self.steps_per_epoch + 1, "lr": rate, **parts})
+
+    def _diverged(self, step: int, parts: dict[str, float]) -> None:
+        numbers = range(step * self.accumulate, (step + 1) * self.accumulate)
+        images = [name for number in numbers for name in self.batches.names(self._batch_number(number))]
+        bad = [name for name, value in parts.items() if value != value or abs(value) == float("inf")]
+        if self.group.main:
+            losses: dict[str, Any] = {name: value if name not in bad else str(value) for name, value in parts.items()}
+            write_json(self.run_dir / "diverged.json", {"step": step + 1, "losses": losses, "images": images})
+            self.events.write("diverged", step=step + 1, parts=bad)
+            if self.device.type == "cpu":
+                torch._foreach_copy_(self._buffers, self._sound)  # the weights have not moved yet
+                self.save()
+        kept = steps_saved(self.folder)
+        raise UserError(
+            f"the loss is not finite at step {step + 1} ({', '.join(bad)}); its {len(images)} images: "
+            f"{', '.join(images[:4])}, ... (all of them in diverged.json)",
+            where=str(self.run_dir),
+            mend="lower training.optimisation.lr, lengthen warmup_steps or use float32; "
+            + (f"the state after step {kept[0]} is kept in checkpoints/" if kept else "no checkpoint could be kept"),
+        )
+
+    # --- ends ------------------------------------------------------------------------------------------------------
+
+    def _leave(self) -> None:
+        self.save()
+        reason = self.stop.asked or "another process of this run"
+        if self.group.main:
+            self.events.write("stop", step=self.step, signal=reason)
+        self.group.wait()
+        saved = self.step in steps_saved(self.folder)
+        state = "saved" if saved else "NOT saved (see above)"
+        raise Interrupted(f"stopped by {reason} after step {self.step} of {self.steps}, {state}; run it again to go on")
+
+    def _end_epoch(self, began: tuple[float, int]) -> tuple[float, int]:
+        elapsed, step = began
+        if self.group.main:
+            images = (self.step - step) * self.accumulate * self.parameters.training.batches.identities
+            images *= self.parameters.training.batches.images
+            seconds = max(self.events.elapsed - elapsed, 1e-9)
+            epoch = self.step // self.steps_per_epoch
+            self.events.write("epoch", epoch=epoch, step=self.step, images_per_second=round(images / seconds, 2))
+        return self.events.elapsed, self.step
