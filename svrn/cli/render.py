@@ -1,0 +1,77 @@
+"""`svrn data render`: the embedded benchmark on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+
+def render(
+    preset: Annotated[str, typer.Option(help="How large: tiny, demo, synthetic, full.")],
+    layout: Annotated[Literal["veri776", "vehicleid", "veriwild"], typer.Option(help="Whose on-disk layout.")],
+    out: Annotated[Path, typer.Option(help="A new or empty folder, or the one of a killed render to continue.")],
+    split: Annotated[
+        Literal["main", "unseen"], typer.Option(help="Test on known models, or on models that training never saw.")
+    ] = "main",
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of finished images that layouts share; beside --out by default.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; one a core by default.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Another world than the preset's own.")] = None,
+) -> None:
+    """Render the embedded benchmark in the on-disk layout of a real one."""
+    from svrn.data.synthetic import make_preset, render_benchmark
+    from svrn.data.synthetic.presets import preset_named
+
+    chosen = preset_named(preset)
+    if seed is not None:
+        chosen = make_preset(**{**chosen.model_dump(), "seed": seed})
+    with _bar() as progress:
+        truth = render_benchmark(chosen, layout, out, split=split, images=images, workers=workers, progress=progress)
+    print(f"{out}: {chosen.name} in the layout of {layout}, ground truth in {truth.name}")
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[int, int], None]]:
+    """Images done, images a second and time left, on stderr where that is a terminal; a line now and then elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:.0f} images/s" if task.speed else "")
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _plain_lines()
+        return
+    columns = (TextColumn("rendering"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as shown:
+        task = shown.add_task("rendering", total=None)
+        yield lambda done, total: shown.update(task, completed=done, total=total)
+
+
+def _plain_lines() -> Callable[[int, int], None]:
+    import sys
+    import time
+
+    start, last = time.monotonic(), time.monotonic()
+    first: int | None = None
+
+    def tell(done: int, total: int) -> None:
+        nonlocal last, first
+        first = done if first is None else first
+        now = time.monotonic()
+        if now - last < 5 and done < total:
+            return
+        last = now
+        rate = (done - first) / max(now - start, 1e-9)
+        left = f", {(total - done) / rate:.0f} s left" if rate and done < total else ""
+        print(f"rendering: {done} of {total} images, {rate:.1f} images/s{left}", file=sys.stderr)
+
+    return tell

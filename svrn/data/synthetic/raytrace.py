@@ -1,0 +1,223 @@
+"""One vehicle before one camera, traced: primary rays, shadows, and what lies behind glass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from embreex.mesh_construction import TriangleMesh
+from embreex.rtcore_scene import EmbreeScene
+from numpy.typing import NDArray
+
+from svrn.data.synthetic.cameras import Camera, Light
+from svrn.data.synthetic.environment import backdrop, mirrored
+from svrn.data.synthetic.paint import Look, Spots, paint_shell
+from svrn.data.synthetic.parts import Part, Surface
+from svrn.data.synthetic.seeds import generator
+from svrn.data.synthetic.shots import View
+from svrn.data.synthetic.surfaces import paint_plain
+from svrn.data.synthetic.vehicle import Vehicle
+
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A traced picture: linear radiance [H, W, 3], part [H, W], whether the identity's own detail shows [H, W]."""
+
+    radiance: Floats
+    part: NDArray[np.uint8]
+    detail: Bools
+
+
+@dataclass(frozen=True)
+class _Hits:
+    index: NDArray[np.intp]
+    position: Floats
+    normal: Floats
+    piece: NDArray[np.int32]
+    params: Floats
+
+
+class Tracer:
+    """A vehicle ready to be looked at: its scene is built once and serves all its images."""
+
+    def __init__(self, vehicle: Vehicle) -> None:
+        self.vehicle = vehicle
+        self._scene = EmbreeScene()
+        self._mesh = TriangleMesh(self._scene, vehicle.vertices, vehicle.faces)
+        self._attributes = np.concatenate([vehicle.normals, vehicle.params], 1)
+        self._low = vehicle.vertices.min(0)
+        self._high = vehicle.vertices.max(0)
+
+    def trace(self, view: View, camera: Camera, light: Light, columns: int, rows: int, seed: int) -> Frame:
+        """The view at columns x rows pixels."""
+        rays = view.rays(columns, rows)
+        count = len(rays)
+        origins = np.broadcast_to(view.origin, rays.shape)
+        radiance = np.empty((count, 3), np.float32)
+        part = np.zeros(count, np.uint8)
+        detail = np.zeros(count, bool)
+        hits, missed = self._cast(origins, rays)
+        radiance[missed] = self._around(view, camera, light, rays[missed], view.origin, seed)
+        look = self._look(hits, light)
+        colour = self._shade(view, camera, light, hits, look, rays[hits.index], seed)
+        through = np.flatnonzero(look.glass | look.hole)
+        if len(through):
+            self._behind(view, camera, light, hits, look, rays, through, colour, seed)
+        radiance[hits.index] = colour
+        part[hits.index] = look.part
+        detail[hits.index] = look.detail
+        return Frame(radiance.reshape(rows, columns, 3), part.reshape(rows, columns), detail.reshape(rows, columns))
+
+    def _cast(self, origins: Floats, rays: Floats) -> tuple[_Hits, NDArray[np.intp]]:
+        found = self._scene.run(np.ascontiguousarray(origins, np.float32), rays, output=True)
+        face = found["primID"]
+        index = np.flatnonzero(face >= 0)
+        face = face[index]
+        b, c = found["u"][index, None], found["v"][index, None]
+        corners = self.vehicle.faces[face]
+        values = self._attributes[corners[:, 0]] * (1 - b - c) + self._attributes[corners[:, 1]] * b + self._attributes[corners[:, 2]] * c
+        position = origins[index] + rays[index] * found["tfar"][index, None]
+        normal = values[:, :3]
+        normal /= np.maximum(np.sqrt((normal * normal).sum(1, keepdims=True)), 1e-6)
+        facing = (normal * rays[index]).sum(1) > 0
+        normal[facing] *= -1
+        hits = _Hits(index, position, normal, self.vehicle.piece_of_face[face], values[:, 3:])
+        return hits, np.flatnonzero(found["primID"] < 0)
+
+    def _look(self, hits: _Hits, light: Light) -> Look:
+        """Shell, wheels and plain pieces put into one."""
+        look = paint_plain(self.vehicle, hits.piece, hits.position, hits.normal, hits.params)
+        on_shell = np.flatnonzero(hits.piece == 0)
+        if len(on_shell):
+            x, y, z = hits.position[on_shell].T
+            u, v, top, belt = hits.params[on_shell].T
+            painted = paint_shell(self.vehicle, Spots(x + self.vehicle.offset, y, z, u, v, top, belt, hits.normal[on_shell]), light.lamps)
+            for name in ("albedo", "gloss", "part", "detail", "glass", "hole", "glow"):
+                getattr(look, name)[on_shell] = getattr(painted, name)
+        return look
+
+    def _sun(self, view: View, light: Light, seed: int, count: int) -> tuple[Floats, Floats]:
+        """The sun's direction in the vehicle's frame, and one jittered direction a point (soft shadows)."""
+        sun = view.to_vehicle(light.sun)
+        spread = generator("sun", seed, count).random((count, 3), dtype=np.float32) - np.float32(0.5)
+        rays = sun + spread * np.float32(2 * light.softness)
+        rays /= np.sqrt((rays * rays).sum(1, keepdims=True))
+        return sun, rays
+
+    def _lit(self, points: Floats, rays: Floats) -> Floats:
+        """1 where nothing stands between a point and the sun."""
+        reach = (self._high[2] - points[:, 2]) / np.maximum(rays[:, 2], 0.05)
+        ends = points[:, :2] + rays[:, :2] * reach[:, None]
+        low = np.minimum(points[:, :2], ends)
+        high = np.maximum(points[:, :2], ends)
+        near = np.flatnonzero(((high > self._low[:2]) & (low < self._high[:2])).all(1))
+        free = np.ones(len(points), np.float32)
+        if len(near):
+            blocked = self._scene.run(np.ascontiguousarray(points[near]), np.ascontiguousarray(rays[near]), query="OCCLUDED")
+            free[near] = blocked < 0
+        return free
+
+    def _around(self, view: View, camera: Camera, light: Light, rays: Floats, origin: Floats, seed: int) -> Floats:
+        """Radiance along rays that miss the vehicle, with its shadow on the ground."""
+        world = view.to_world(rays)
+        eye = self._world_points(view, origin[None])[0]
+        colour, on_ground, points = backdrop(eye, world, camera, light)
+        index = np.flatnonzero(on_ground)
+        if not len(index):
+            return colour
+        local = self._local_points(view, points[index])
+        sun, jitter = self._sun(view, light, seed, len(index))
+        local[:, 2] = 0.004
+        free = self._lit(local, jitter)
+        half = 0.5 * (self._high - self._low)[:2]
+        beyond = np.maximum(np.abs(local[:, :2] - 0.5 * (self._high + self._low)[:2]) - half * np.float32(0.96), 0)
+        gap = np.sqrt((beyond * beyond).sum(1))
+        open_sky = 1 - 0.82 * np.exp(-gap * np.float32(2.6))
+        received = free[:, None] * np.asarray(light.sun_light, np.float32) * max(float(sun[2]), 0.1)
+        received = received + open_sky[:, None] * np.asarray(light.sky, np.float32)
+        seen = colour[index] * received
+        if light.wet:
+            seen = seen * np.float32(0.6) + self._puddle(view, camera, light, world[index], local) * np.float32(0.32)
+        colour[index] = seen
+        return colour
+
+    def _puddle(self, view: View, camera: Camera, light: Light, world: Floats, local: Floats) -> Floats:
+        """What a wet road mirrors: the vehicle's paint as a blurred colour, else the sky."""
+        bounce = world * np.array([1, 1, -1], np.float32)
+        seen = mirrored(bounce, camera, light)
+        rays = bounce @ np.array([[view.cosine, -view.sine, 0], [view.sine, view.cosine, 0], [0, 0, 1]], np.float32)
+        rays = np.ascontiguousarray(rays + np.float32(0.05) * (generator("wet", len(rays)).random(rays.shape, dtype=np.float32) - np.float32(0.5)), np.float32)
+        blocked = self._scene.run(np.ascontiguousarray(local), rays, query="OCCLUDED") >= 0
+        seen[blocked] = np.asarray(self.vehicle.identity.paint, np.float32) ** 2.2 * np.asarray(light.sky, np.float32) * np.float32(0.5)
+        return seen
+
+    def _shade(self, view: View, camera: Camera, light: Light, hits: _Hits, look: Look, rays: Floats, seed: int) -> Floats:
+        normal = hits.normal
+        sun, jitter = self._sun(view, light, seed + 1, len(normal))
+        facing = np.clip(normal @ sun, 0, None)
+        free = np.zeros(len(normal), np.float32)
+        lit = np.flatnonzero(facing > 0)
+        if len(lit):
+            free[lit] = self._lit(hits.position[lit] + normal[lit] * np.float32(0.01), jitter[lit])
+        upward = (0.5 + 0.5 * normal[:, 2:])
+        low = np.clip(hits.position[:, 2:] / np.float32(0.55), 0.25, 1)
+        sky = np.asarray(light.sky, np.float32) * upward
+        bounce = (np.asarray(light.sun_light, np.float32) * np.float32(0.1) + np.asarray(light.sky, np.float32) * np.float32(0.12)) * (1 - upward)
+        received = (facing * free)[:, None] * np.asarray(light.sun_light, np.float32) + sky * low + bounce * low
+        colour = look.albedo * received
+        cosine = -(normal * rays).sum(1)
+        reflected = rays + 2 * cosine[:, None] * normal
+        fresnel = (0.045 + 0.955 * (1 - np.clip(cosine, 0, 1)) ** 5) * look.gloss**2
+        world = view.to_world(reflected)
+        colour += mirrored(world, camera, light) * fresnel[:, None]
+        shine = np.clip(reflected @ sun, 0, 1)
+        spark = (look.gloss * (0.9 * shine**220 + 0.12 * shine**24) * free)[:, None]
+        colour += np.asarray(light.sun_light, np.float32) * spark
+        colour += look.glow[:, None] * (look.albedo + 0.02)
+        return colour.astype(np.float32)
+
+    def _behind(
+        self, view: View, camera: Camera, light: Light, hits: _Hits, look: Look, rays: Floats, through: NDArray[np.intp],
+        colour: Floats, seed: int,
+    ) -> None:
+        """Add to `colour` what is seen through glass and openings, and its parts and details to `look`."""
+        ahead = rays[hits.index[through]]
+        start = hits.position[through] + ahead * np.float32(0.012)
+        inner, missed = self._cast(start, ahead)
+        seen = np.empty((len(through), 3), np.float32)
+        world = view.to_world(ahead)
+        outside = mirrored(world, camera, light)
+        seen[missed] = outside[missed]
+        inside = self._look(inner, light)
+        dim = np.asarray(light.sky, np.float32) * np.float32(0.55) + np.asarray(light.sun_light, np.float32) * np.float32(0.16)
+        opened = look.hole[through][inner.index]
+        amount = np.where(opened, 0.55, 0.8).astype(np.float32)[:, None] * (0.55 + 0.45 * inner.normal[:, 2:])
+        tone = inside.albedo * dim * amount
+        shell = inner.piece == 0
+        tone[shell] = np.float32(0.03) * dim
+        clear = shell & (inside.glass | inside.hole)
+        tone[clear] = outside[inner.index[clear]] * np.float32(0.5)
+        seen[inner.index] = tone
+        glass = look.glass[through]
+        tint = np.where(look.part[through] == Part.WINDSCREEN, 0.9 - 0.25 * self.vehicle.identity.tint, 0.92 - 0.85 * self.vehicle.identity.tint)
+        share = np.where(glass, tint, 1.0).astype(np.float32)[:, None]
+        own = colour[through] * np.where(glass, 1.0, 0.0).astype(np.float32)[:, None]
+        colour[through] = own + seen * share
+        shown = inside.detail & ~shell
+        look.detail[through[inner.index[shown]]] = True
+        rim = inner.piece != 0
+        opened_part = through[inner.index[rim & opened]]
+        look.part[opened_part] = inside.part[rim & opened]
+        look.part[through[inner.index[shell & opened]]] = Part.BODY
+
+    def _world_points(self, view: View, points: Floats) -> Floats:
+        return view.to_world(points) + np.array([view.place[0], view.place[1], 0], np.float32)
+
+    def _local_points(self, view: View, points: Floats) -> Floats:
+        moved = points - np.array([view.place[0], view.place[1], 0], np.float32)
+        x, y = moved[:, 0], moved[:, 1]
+        c, s = np.float32(view.cosine), np.float32(view.sine)
+        return np.stack([c * x + s * y, -s * x + c * y, moved[:, 2]], 1).astype(np.float32)

@@ -1,0 +1,56 @@
+"""Randomness and digests that are equal on every platform."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+
+GENERATOR_VERSION = 1
+"""Raise it whenever a change alters any image; it is part of every image's digest."""
+
+
+def canonical(value: Any) -> str:
+    """Canonical JSON of plain values and dataclasses: sorted keys, no spaces, floats rounded to 5 decimals."""
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(*parts: Any, length: int = 16) -> str:
+    """The first `length` hex digits of the sha256 of the canonical JSON of `parts`."""
+    return hashlib.sha256(canonical(parts).encode()).hexdigest()[:length]
+
+
+def generator(*parts: Any) -> np.random.Generator:
+    """A PCG64 generator seeded by what `parts` say: independent of order of use, process and platform."""
+    return np.random.Generator(np.random.PCG64(int(hashlib.sha256(canonical(parts).encode()).hexdigest()[:32], 16)))
+
+
+def uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    """One uniform draw, rounded so that it is written the same way everywhere."""
+    return round(low + (high - low) * float(rng.random()), 5)
+
+
+def pick(rng: np.random.Generator, weights: dict[str, float]) -> str:
+    """One key drawn with its weight; keys in the order they are written."""
+    names = list(weights)
+    mark = float(rng.random()) * sum(weights.values())
+    for name in names:
+        mark -= weights[name]
+        if mark < 0:
+            return name
+    return names[-1]
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return round(value, 5) + 0.0
+    return value
