@@ -1,0 +1,200 @@
+"""What a study makes, file by file, and what each file follows from: the rules' questions answered.
+
+Light, as all of svrn.config: the workflow asks when it is parsed, and again on every cluster node.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from svrn.config.benchmark import Benchmark
+from svrn.config.documents import suggestion
+from svrn.config.identity import EVALUATION_SEMANTICS, key_of
+from svrn.config.schedule import positions
+from svrn.config.study import DATA, Cell, Embedding, Evaluation, Run, Study, digests_of, load_study
+from svrn.config.suite import Settings
+from svrn.errors import UserError
+
+_NOTHING = "(?!)"  # a pattern that no name fits
+
+
+def any_of(names: Iterable[str]) -> str:
+    """A pattern for exactly these names."""
+    return "|".join(re.escape(name) for name in names) or _NOTHING
+
+
+def check_command_line(config: dict[str, Any]) -> None:
+    """Refuse what `--config` cannot mean: it chooses the suite, everything else stands in params/.
+
+    Raises:
+        UserError: an unknown key, with the nearest known one.
+    """
+    for key in config:
+        if key not in Settings.model_fields:
+            raise UserError(
+                f"unknown key {key!r}",
+                where="--config or params/config.yaml",
+                mend=suggestion(key, list(Settings.model_fields)),
+            )
+    config.setdefault("suite", Settings().suite)
+
+
+class CurrentStudy:
+    """The suite resolved, and resolved anew when a manifest that its keys follow from has been made."""
+
+    def __init__(self, suite: str) -> None:
+        self.suite = suite
+        self.now: Study = load_study(suite)
+        self._seen = self._sidecars()
+        self._positions = positions(self.now)
+
+    def refresh(self) -> None:
+        """Resolve again where a manifest has come or changed since."""
+        seen = self._sidecars()
+        if seen != self._seen:
+            self._seen, self.now = seen, load_study(self.suite)
+            self._positions = positions(self.now)
+
+    def run(self, key: str) -> Run:
+        """A run by its key; UserError where the suite has none of that key."""
+        return _find(self.now.runs, key, "run", self.suite)
+
+    def embedding(self, run: str, name: str) -> Embedding:
+        """An embedding by its run and name."""
+        return _find(self.now.embeddings, (run, name), "embedding", self.suite)
+
+    def evaluation(self, key: str) -> Evaluation:
+        """A scoring by its key."""
+        return _find(self.now.evaluations, key, "evaluation", self.suite)
+
+    def benchmark(self, name: str) -> Benchmark:
+        """A benchmark of the suite by its name."""
+        return self.now.benchmarks[name]
+
+    def position(self, run: str) -> str:
+        """A run's place in the queue: `3 of 21`."""
+        return self._positions.get(run, "")
+
+    def embedded(self) -> list[str]:
+        """The benchmarks that are rendered."""
+        return [name for name, benchmark in self.now.benchmarks.items() if benchmark.embedded]
+
+    def read(self) -> list[str]:
+        """The benchmarks that are read from the user's folders or archives."""
+        return [
+            name for name, benchmark in self.now.benchmarks.items() if benchmark.available and not benchmark.embedded
+        ]
+
+    def data_digest(self, name: str) -> str | None:
+        """The digest of all of a benchmark's images; None before its manifest is made."""
+        digests = digests_of(name, self.now.benchmarks[name])
+        return digests.whole if digests else None
+
+    def _sidecars(self) -> dict[str, int | None]:
+        stamps: dict[str, int | None] = {}
+        for name in self.now.benchmarks:
+            file = DATA / name / "manifest.json"
+            stamps[name] = file.stat().st_mtime_ns if file.is_file() else None
+        return stamps
+
+
+def _find(there: Any, key: Any, kind: str, suite: str) -> Any:
+    try:
+        return there[key]
+    except KeyError:
+        name = key if isinstance(key, str) else "/".join(key)
+        raise UserError(
+            f"suite {suite!r} has no {kind} {name}",
+            mend="`svrn plan` lists the runs; --config suite=… chooses the suite",
+        ) from None
+
+
+def render_options(study: Study, name: str) -> str:
+    """The options of `svrn data render` for an embedded benchmark."""
+    benchmark = study.benchmarks[name]
+    assert benchmark.embedded is not None
+    preset, split = benchmark.embedded.preset, benchmark.embedded.split
+    only = f" --split {split}" if split != "main" else ""
+    return f"--preset {preset} --layout {benchmark.layout} --images data/embedded/{preset}{only}"
+
+
+def source(study: Study, name: str) -> str:
+    """What a read benchmark's manifest follows from: where it is, how it lies, which counts it must have."""
+    return key_of(study.benchmarks[name].model_dump(mode="json"))
+
+
+def run_files(study: Study, table: str | None = None) -> list[str]:
+    """run.json of every run, or of those that feed a table: the file that tells whether a run has been made anew."""
+    keys = {run for cell in _cells(study, table) for run in cell.runs}
+    return [str(study.runs[key].folder / "run.json") for key in sorted(keys)]
+
+
+def evaluation_files(study: Study) -> list[str]:
+    """Metrics and per-query results of every scoring."""
+    return [
+        str(evaluation.folder / name)
+        for evaluation in study.evaluations.values()
+        for name in ("metrics.json", "queries.parquet")
+    ]
+
+
+def evidence(study: Study) -> list[str]:
+    """Every file that a number rests on: runs, embeddings, scorings."""
+    runs = [str(run.folder / name) for run in study.runs.values() for name in ("model.safetensors", "train.parquet")]
+    return runs + [str(embedding.file) for embedding in study.embeddings.values()] + evaluation_files(study)
+
+
+def timed(study: Study, table: str | None = None) -> bool:
+    """Whether a table (or any) has times to measure."""
+    return any(cell.kind == "timing" for cell in _cells(study, table))
+
+
+def timing_fingerprint(study: Study) -> str:
+    """Changes when what table 7 measures changes: its networks and their input."""
+    measured = [
+        [cell.row, *(p.model_dump(mode="json", include={"model", "training", "inference"}) for p in cell.parameters)]
+        for cell in study.cells
+        if cell.kind == "timing"
+    ]
+    return key_of(measured)
+
+
+def cells_fingerprint(study: Study) -> str:
+    """Changes when a cell's name, reported number or evidence changes."""
+    return key_of([_cell_identity(cell) for cell in study.cells])
+
+
+def table_fingerprint(study: Study, table: str) -> str:
+    """Changes when a table's own text, rows or evidence change, and with nothing else."""
+    document = study.tables[table].model_dump(mode="json")
+    return key_of([document, [_cell_identity(cell) for cell in _cells(study, table)]])
+
+
+def _cells(study: Study, table: str | None) -> list[Cell]:
+    return [cell for cell in study.cells if table is None or cell.table == table]
+
+
+def _cell_identity(cell: Cell) -> list[Any]:
+    return [
+        cell.table,
+        cell.row,
+        cell.column,
+        cell.metric,
+        cell.benchmark,
+        cell.test,
+        cell.protocol,
+        cell.reported,
+        cell.kind,
+        [evaluation.key for evaluation in cell.evaluations],
+    ]
+
+
+def forget_failed_sync(file: str) -> str:
+    """Remove the sign of a mirror that failed, so that it is tried again; gives the file's name back."""
+    sign = Path(file)
+    if sign.is_file() and sign.read_text(encoding="utf-8").strip() == "failed":
+        sign.unlink()
+    return file

@@ -1,0 +1,118 @@
+"""What the rules ask of the study: which runs there are, and what each step needs."""
+
+import sys
+
+from svrn.config import products
+from svrn.errors import UserError
+
+
+def or_stop(load, *arguments):
+    """Call; a user's mistake is one message and exit code 2, not a traceback."""
+    try:
+        return load(*arguments)
+    except UserError as error:
+        print(f"svrn: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+or_stop(products.check_command_line, config)
+SUITE = config["suite"]
+study = or_stop(products.CurrentStudy, SUITE)
+# Long work shows its progress and keeps it: `show` outlives the signals that stop the work it listens to.
+shell.prefix(
+    "set -euo pipefail; show() {{ (trap '' INT TERM; exec tee \"$1\" >&2); }}; "
+)
+
+
+wildcard_constraints:
+    run="[0-9a-f]{12}",
+    evaluation="[0-9a-f]{12}",
+    embedding="[A-Za-z0-9_.-]+-[0-9a-f]{8}",
+    benchmark=products.any_of(study.now.benchmarks),
+    table=products.any_of(study.now.tables),
+
+
+def suite(wildcards, threads):
+    """The suite's name. Taking `threads` makes it a derived parameter: another suite's name never repeats a job."""
+    return SUITE
+
+
+def position(wildcards, threads):
+    """A run's place in the queue, derived for the same reason."""
+    return study.position(wildcards.run)
+
+
+def run_of(wildcards):
+    return study.run(wildcards.run)
+
+
+def embedding_of(wildcards):
+    return study.embedding(wildcards.run, wildcards.embedding)
+
+
+def evaluation_of(wildcards):
+    return study.evaluation(wildcards.evaluation)
+
+
+def manifest_of(benchmark):
+    return f"data/{benchmark}/manifest.parquet"
+
+
+def training_manifest(wildcards):
+    return manifest_of(run_of(wildcards).benchmark)
+
+
+def embedded_manifest(wildcards):
+    return manifest_of(embedding_of(wildcards).benchmark)
+
+
+def scored_manifest(wildcards):
+    return manifest_of(evaluation_of(wildcards).embedding.benchmark)
+
+
+def scored_embedding(wildcards):
+    return evaluation_of(wildcards).embedding.file
+
+
+def read_benchmarks():
+    """Wait for the manifests of the user's own benchmarks: the keys of their runs follow from them."""
+    for benchmark in study.read():
+        checkpoints.read_benchmark.get(benchmark=benchmark)
+    or_stop(study.refresh)
+
+
+def tables(wildcards):
+    return [
+        f"results/{SUITE}/tables/{table}.{form}"
+        for table in study.now.tables
+        for form in ("csv", "tex")
+    ]
+
+
+def evidence(wildcards):
+    """Every file that a number of the tables rests on."""
+    read_benchmarks()
+    return products.evidence(study.now)
+
+
+def evaluations(wildcards):
+    read_benchmarks()
+    return products.evaluation_files(study.now)
+
+
+def trained_runs(wildcards):
+    read_benchmarks()
+    return products.run_files(study.now)
+
+
+def timings(wildcards):
+    return [f"results/{SUITE}/timing.json"] if products.timed(study.now) else []
+
+
+def runs_of_table(wildcards):
+    read_benchmarks()
+    return products.run_files(study.now, wildcards.table)
+
+
+def timing_of_table(wildcards):
+    return timings(wildcards) if products.timed(study.now, wildcards.table) else []

@@ -1,0 +1,59 @@
+"""Benchmarks: rendered from code or read from the user's folders, and their manifests."""
+
+
+rule render_benchmark:
+    output:
+        "data/{benchmark}/source/ground_truth.parquet",
+    log:
+        "logs/data/{benchmark}.render.log",
+    conda:
+        "../envs/svrn.yaml"
+    # All cores: benchmarks that share images are rendered one after the other, the second from the first's images.
+    threads: all_cores
+    params:
+        options=lambda wildcards: products.render_options(
+            study.now, wildcards.benchmark
+        ),
+        digest=lambda wildcards: study.benchmark(wildcards.benchmark).train_digest,
+    message:
+        "Rendering {wildcards.benchmark}"
+    shell:
+        "svrn data render {params.options} --out data/{wildcards.benchmark}/source 2>&1 | show {log}"
+
+
+rule read_embedded_benchmark:
+    input:
+        "data/{benchmark}/source/ground_truth.parquet",
+    output:
+        manifest="data/{benchmark}/manifest.parquet",
+        sidecar="data/{benchmark}/manifest.json",
+    log:
+        "logs/data/{benchmark}.manifest.log",
+    wildcard_constraints:
+        benchmark=products.any_of(study.embedded()),
+    conda:
+        "../envs/svrn.yaml"
+    message:
+        "Reading {wildcards.benchmark} into its manifest"
+    shell:
+        "svrn data manifest {wildcards.benchmark} --out {output.manifest} > {log} 2>&1"
+
+
+# A checkpoint: the keys of the runs follow from the training images.
+checkpoint read_benchmark:
+    output:
+        manifest="data/{benchmark}/manifest.parquet",
+        sidecar="data/{benchmark}/manifest.json",
+    log:
+        "logs/data/{benchmark}.manifest.log",
+    wildcard_constraints:
+        benchmark=products.any_of(study.read()),
+    conda:
+        "../envs/svrn.yaml"
+    threads: reader_threads
+    params:
+        source=lambda wildcards: products.source(study.now, wildcards.benchmark),
+    message:
+        "Reading {wildcards.benchmark} into its manifest"
+    shell:
+        "svrn data manifest {wildcards.benchmark} --out {output.manifest} 2>&1 | show {log}"

@@ -1,0 +1,47 @@
+"""Threads, devices and order of the jobs."""
+
+import functools
+
+from snakemake.resources import Resource
+
+from svrn.config import schedule
+from svrn.config.devices import Devices, count_gpus
+
+
+@functools.cache
+def devices():
+    """Devices and threads, once it is known where jobs run; Snakemake's limit is held to what there is."""
+    if not workflow.local_exec:
+        return Devices.on_cluster()
+    asked = workflow.global_resources.get("gpu")
+    found = Devices.here(asked and asked.value, workflow.cores, count_gpus())
+    if found.limit is not None:
+        workflow.global_resources["gpu"] = Resource("gpu", found.limit)
+    if not workflow.remote_exec:
+        for remark in found.remarks:
+            print(f"svrn: {remark}", file=sys.stderr)
+    return found
+
+
+def all_cores(wildcards):
+    return devices().cores
+
+
+def train_threads(wildcards):
+    return devices().train_threads
+
+
+def reader_threads(wildcards):
+    return devices().reader_threads
+
+
+def train_gpus(wildcards):
+    return devices().of_run(run_of(wildcards).parameters)
+
+
+def one_gpu(wildcards):
+    return devices().of_embedding
+
+
+def train_priority(wildcards):
+    return schedule.priority(run_of(wildcards).parameters, study.now)

@@ -1,0 +1,91 @@
+"""Cells, tables, the metrics for DVC and the mirror in MLflow."""
+
+
+rule cells:
+    input:
+        ancient(evaluations),
+        trained_runs,
+        timings,
+    output:
+        f"results/{SUITE}/cells.parquet",
+    log:
+        f"logs/{SUITE}/cells.log",
+    localrule: True
+    conda:
+        "../envs/svrn.yaml"
+    params:
+        suite=suite,
+        cells=lambda wildcards: products.cells_fingerprint(study.now),
+    message:
+        "Collecting the cells of {SUITE}"
+    shell:
+        "svrn report cells --suite {params.suite} > {log} 2>&1"
+
+
+# A table follows its own rows: what changes in another table's cells leaves it as it is.
+rule table:
+    input:
+        ancient(rules.cells.output),
+        runs_of_table,
+        timing_of_table,
+    output:
+        csv=report(
+            f"results/{SUITE}/tables/{{table}}.csv",
+            caption="../report/table.rst",
+            category="Tables",
+            labels={"table": "{table}", "form": "CSV"},
+        ),
+        tex=f"results/{SUITE}/tables/{{table}}.tex",
+        provenance=f"results/{SUITE}/tables/{{table}}.provenance.json",
+    log:
+        f"logs/{SUITE}/{{table}}.log",
+    localrule: True
+    conda:
+        "../envs/svrn.yaml"
+    params:
+        suite=suite,
+        rows=lambda wildcards: products.table_fingerprint(study.now, wildcards.table),
+    message:
+        "Writing {wildcards.table}"
+    shell:
+        "svrn report table {wildcards.table} --suite {params.suite} > {log} 2>&1"
+
+
+rule metrics:
+    input:
+        rules.cells.output,
+    output:
+        f"results/{SUITE}/metrics.json",
+    log:
+        f"logs/{SUITE}/metrics.log",
+    localrule: True
+    conda:
+        "../envs/svrn.yaml"
+    params:
+        suite=suite,
+    message:
+        "Writing the metrics for DVC"
+    shell:
+        "svrn report metrics --suite {params.suite} > {log} 2>&1"
+
+
+# A mirror: when it cannot be made the tables are none the worse, and the next call tries again.
+rule sync_tracking:
+    input:
+        rules.cells.output,
+        ancient(rules.start_tracking.output),
+    output:
+        products.forget_failed_sync(f"results/{SUITE}/mlflow.txt"),
+    log:
+        f"logs/{SUITE}/sync.log",
+    localrule: True
+    conda:
+        "../envs/svrn.yaml"
+    params:
+        suite=suite,
+    message:
+        "Bringing MLflow up to date"
+    shell:
+        "if svrn track sync --suite {params.suite} > {log} 2>&1; then echo synced > {output}; else"
+        " echo 'svrn: MLflow could not be brought up to date (see {log}); the tables are not touched by this' >&2;"
+        " echo failed > {output}; fi"

@@ -1,0 +1,40 @@
+"""Trainings. A run's folder is named by what the run is, so its inputs are `ancient`: other inputs, other name."""
+
+
+rule start_tracking:
+    output:
+        touch("results/mlflow/.ready"),
+    log:
+        "logs/track/init.log",
+    localrule: True
+    conda:
+        "../envs/svrn.yaml"
+    message:
+        "Preparing the MLflow store"
+    shell:
+        "svrn track init > {log} 2>&1"
+
+
+rule train:
+    input:
+        manifest=ancient(training_manifest),
+        tracking=ancient(rules.start_tracking.output[0]),
+    output:
+        "results/runs/{run}/model.safetensors",
+        "results/runs/{run}/train.parquet",
+        "results/runs/{run}/run.json",
+    log:
+        "logs/train/{run}.log",
+    priority: train_priority
+    conda:
+        "../envs/svrn.yaml"
+    threads: train_threads
+    resources:
+        gpu=train_gpus,
+    params:
+        suite=suite,
+        position=position,
+    message:
+        "Training run {wildcards.run} ({params.position}), log {log}"
+    shell:
+        "SVRN_RUN_POSITION='{params.position}' svrn train {wildcards.run} --suite {params.suite} 2>&1 | show {log}"
