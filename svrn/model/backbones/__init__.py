@@ -15,15 +15,17 @@ def build_blocks(backbone: Backbone) -> Blocks:
     Raises:
         UserError: an unknown name, weights that cannot be had or do not fit, or a network that cannot be cut.
     """
-    from svrn.model.backbones import efficientnet, generic, resnet, small
+    from svrn.model.backbones import efficientnet, small
 
     name = backbone.name
-    if name in resnet.NAMES:
-        return resnet.build(backbone)
     if name == "efficientnet_lite0":
         return efficientnet.build(backbone)
     if name == "small_cnn":
         return small.build(backbone)
+    from svrn.model.backbones import generic, resnet  # torchvision: seconds of import that the others do without
+
+    if name in resnet.NAMES:
+        return resnet.build(backbone)
     if name.startswith(("timm:", "torchvision:")):
         return generic.build(backbone)
     known = ", ".join([*resnet.NAMES, "efficientnet_lite0", "small_cnn", "timm:NAME", "torchvision:NAME"])
