@@ -1,0 +1,95 @@
+"""`svrn report`: cells, tables, figures, pages and the audit of the paper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from svrn.reporting.suite import SuiteReport
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Make tables, figures and the report pages.")
+
+Suite = Annotated[str | None, typer.Option(help="suite; the one in params/config.yaml where not given")]
+
+
+def _load(suite: str | None) -> SuiteReport:
+    from svrn.reporting.suite import load_report
+
+    return load_report(suite)
+
+
+def _say(report: SuiteReport, *paths: Path) -> None:
+    """Print what was written, and every file that could not be used."""
+    for path in paths:
+        typer.echo(str(path))
+    for finding in report.records.said:
+        typer.echo(f"svrn: {finding}", err=True)
+
+
+@app.command()
+def cells(suite: Suite = None) -> None:
+    """Write results/SUITE/cells.parquet: a row a cell, with its status."""
+    report = _load(suite)
+    path = report.write_cells()
+    counts: dict[str, int] = {}
+    for result in report.results:
+        counts[result.state] = counts.get(result.state, 0) + 1
+    _say(report, path)
+    typer.echo(", ".join(f"{count} {state}" for state, count in counts.items()))
+
+
+@app.command()
+def table(name: Annotated[str, typer.Argument(help="table1 to table8")], suite: Suite = None) -> None:
+    """Write a table as CSV and LaTeX with its provenance, and print it."""
+    from svrn.reporting.plaintext import as_text
+
+    report = _load(suite)
+    name = f"table{name}" if name.isdigit() else name
+    typer.echo(as_text(report.sheet(name)))
+    _say(report, *report.write_table(name))
+
+
+@app.command()
+def pdf(suite: Suite = None) -> None:
+    """Write every table of a suite and one PDF of them all (needs pdflatex)."""
+    from svrn.reporting.pdf import write_pdf
+
+    report = _load(suite)
+    _say(report, write_pdf(report))
+
+
+@app.command()
+def metrics(suite: Suite = None) -> None:
+    """Write results/SUITE/metrics.json, for `dvc metrics`."""
+    report = _load(suite)
+    _say(report, report.write_metrics())
+
+
+@app.command()
+def figures(suite: Suite = None) -> None:
+    """Write results/SUITE/figures/: each figure as PDF and PNG."""
+    from svrn.reporting.figures import write_figures
+
+    report = _load(suite)
+    _say(report, *write_figures(report))
+
+
+@app.command()
+def pages(suite: Suite = None) -> None:
+    """Write results/SUITE/report/: static pages with the evidence behind every cell."""
+    from svrn.reporting.pages import write_pages
+
+    report = _load(suite)
+    _say(report, write_pages(report))
+
+
+@app.command()
+def audit(out: Annotated[Path, typer.Option(help="file to write")] = Path("docs/paper-audit.md")) -> None:
+    """Hold the paper against itself: write docs/paper-audit.md."""
+    from svrn.reporting.audit import write_audit
+
+    write_audit(Path("params"), out)
+    typer.echo(str(out))

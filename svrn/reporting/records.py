@@ -1,0 +1,194 @@
+"""Reading what runs left behind: a file that is missing, broken or of another version is named, never fatal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from svrn.config.study import Evaluation, Run
+from svrn.data.manifest import Manifest, read_manifest, read_parquet
+from svrn.errors import UserError
+from svrn.evaluation.results import QUERIES
+
+#: What of a query's results a metric, an interval and a comparison need.
+SCORES = ("draw", "image", "vehicle", "camera", "valid", "positives", "ap", "inp", "first_rank")
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """A file that could not be used, and why."""
+
+    file: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.what}"
+
+
+@dataclass
+class Records:
+    """Reads the files of runs and evaluations once each and remembers what was wrong with any of them."""
+
+    data: Path = Path("data")
+    findings: set[Finding] = field(default_factory=set)
+    _kept: dict[Path, Any] = field(default_factory=dict)
+
+    def metrics(self, evaluation: Evaluation) -> dict[str, Any] | None:
+        """A finished evaluation's metrics, percent; None where there are none or they are of another protocol."""
+        file = evaluation.folder / "metrics.json"
+        content = self.json(file)
+        if content is None:
+            return None
+        protocol = content.get("protocol")
+        if isinstance(protocol, Mapping):
+            protocol = protocol.get("name")
+        if protocol != evaluation.protocol:
+            self.say(file, f"scored under protocol {protocol!r}, wanted {evaluation.protocol!r}; not used")
+            return None
+        return content
+
+    def queries(self, evaluation: Evaluation) -> pd.DataFrame | None:
+        """A finished evaluation's per-query results."""
+        return self.parquet(evaluation.folder / "queries.parquet", QUERIES.names)
+
+    def scores(self, evaluation: Evaluation) -> pd.DataFrame | None:
+        """The columns `SCORES` of a finished evaluation's per-query results, kept for the next caller."""
+        file = evaluation.folder / "queries.parquet"
+        if file not in self._kept:
+            self._kept[file] = self.parquet(file, SCORES)
+        return self._kept[file]
+
+    def training(self, run: Run) -> pd.DataFrame | None:
+        """A run's per-step log."""
+        return self.parquet(run.folder / "train.parquet")
+
+    def run(self, run: Run) -> dict[str, Any]:
+        """A run's own record of itself ({} where there is none)."""
+        return self.json(run.folder / "run.json") or {}
+
+    def environment(self, run: Run) -> dict[str, Any]:
+        """The environment that a run was trained in ({} where there is none)."""
+        return self.json(run.folder / "env.json") or {}
+
+    def config(self, run: Run) -> dict[str, Any]:
+        """A run's resolved configuration as it stands on disk ({} where there is none)."""
+        file = run.folder / "config.yaml"
+        if file not in self._kept:
+            self._kept[file] = self._read_yaml(file)
+        return self._kept[file] or {}
+
+    def manifest(self, benchmark: str) -> Manifest | None:
+        """A benchmark's manifest."""
+        file = self.data / benchmark / "manifest.parquet"
+        if file not in self._kept:
+            try:
+                self._kept[file] = read_manifest(file) if file.is_file() else None
+            except UserError as error:
+                self.say(file, error.what)
+                self._kept[file] = None
+        return self._kept[file]
+
+    def json(self, file: Path) -> dict[str, Any] | None:
+        """The object in a JSON file; None where there is no such file or it is not an object."""
+        if file not in self._kept:
+            self._kept[file] = self._read_json(file)
+        return self._kept[file]
+
+    def parquet(self, file: Path, columns: Sequence[str] | None = None) -> pd.DataFrame | None:
+        """The table (or those columns of it) in a Parquet file; None where there is none or it lacks a column."""
+        if not file.is_file():
+            return None
+        try:
+            table = read_parquet(file)
+        except UserError as error:
+            self.say(file, error.what)
+            return None
+        absent = [name for name in columns or () if name not in table.column_names]
+        if absent:
+            self.say(file, f"column {absent[0]!r} is missing (written by another version?); not used")
+            return None
+        return (table.select(list(columns)) if columns else table).to_pandas()
+
+    def say(self, file: Path, what: str) -> None:
+        """Remember that a file could not be used."""
+        self.findings.add(Finding(str(file), what))
+
+    @property
+    def said(self) -> list[Finding]:
+        """What was wrong so far, by file."""
+        return sorted(self.findings)
+
+    def _read_json(self, file: Path) -> dict[str, Any] | None:
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            self.say(file, f"cannot be read: {error}")
+            return None
+        if not isinstance(content, dict):
+            self.say(file, f"wanted an object, got {type(content).__name__}")
+            return None
+        return content
+
+    def _read_yaml(self, file: Path) -> dict[str, Any] | None:
+        try:
+            content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            self.say(file, f"cannot be read: {error}")
+            return None
+        if not isinstance(content, dict):
+            self.say(file, f"wanted keys and values, got {type(content).__name__}")
+            return None
+        return content
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What a run says of itself in its run.json and env.json; None where it does not say.
+
+    clean: whether the source tree held nothing beside the commit when the run was trained.
+    """
+
+    device_seconds: float | None
+    model_digest: str | None
+    commit: str | None
+    clean: bool | None
+    device: str | None
+    mlflow_run: str | None
+
+
+def run_facts(run: Run, records: Records) -> RunFacts:
+    """The facts of a run, from its files alone."""
+    record, environment = records.run(run), records.environment(run)
+    code, device = _object(environment.get("code")), _object(environment.get("device"))
+    dirty = code.get("dirty")
+    mirror = records.json(run.folder / "mlflow.json") or {}
+    return RunFacts(
+        device_seconds=_number(record.get("device_seconds")),
+        model_digest=_text(record.get("model_digest")),
+        commit=_text(code.get("commit")),
+        clean=None if not isinstance(dirty, bool) else not dirty,
+        device=_text(device.get("name")) or _text(device.get("kind")),
+        mlflow_run=_text(mirror.get("run_id")) or _text(record.get("mlflow_run_id")),
+    )
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,74 @@
+"""What every report of a suite starts from: the study, its records, its cells. And the files that are written of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from svrn.config.study import Study, load_study
+from svrn.errors import UserError
+from svrn.files import write_json, write_text
+from svrn.reporting import latex
+from svrn.reporting.cells import Result, collect, write_cells
+from svrn.reporting.csvtable import as_csv
+from svrn.reporting.provenance import provenance
+from svrn.reporting.records import Records
+from svrn.reporting.sheet import Sheet, make_sheet
+from svrn.reporting.summary import metrics_tree
+
+
+@dataclass(frozen=True)
+class SuiteReport:
+    """A suite with what there is of its results."""
+
+    study: Study
+    records: Records
+    results: list[Result]
+
+    @property
+    def folder(self) -> Path:
+        return self.study.folder
+
+    def sheet(self, table: str) -> Sheet:
+        """A table, ready to print.
+
+        Raises:
+            UserError: the suite has no such table.
+        """
+        if table not in self.study.tables:
+            there = ", ".join(self.study.tables)
+            raise UserError(f"suite {self.study.name!r} has no {table!r}", mend=f"its tables: {there}")
+        return make_sheet(table, self.study, self.results)
+
+    def write_cells(self) -> Path:
+        """Write results/<suite>/cells.parquet."""
+        path = self.folder / "cells.parquet"
+        write_cells(self.results, self.study, path)
+        return path
+
+    def write_metrics(self) -> Path:
+        """Write results/<suite>/metrics.json, for DVC."""
+        path = self.folder / "metrics.json"
+        write_json(path, metrics_tree(self.results))
+        return path
+
+    def write_table(self, table: str) -> list[Path]:
+        """Write a table's CSV, LaTeX and provenance; the same results give the same bytes."""
+        sheet = self.sheet(table)
+        stem = self.folder / "tables" / table
+        paths = [stem.with_suffix(".csv"), stem.with_suffix(".tex"), stem.with_suffix(".provenance.json")]
+        write_text(paths[0], as_csv(sheet))
+        write_text(paths[1], latex.as_latex(sheet))
+        write_json(paths[2], provenance(table, self.results, self.study, self.records))
+        return paths
+
+
+def load_report(suite: str | None) -> SuiteReport:
+    """A suite's report, from the files in the working directory.
+
+    Raises:
+        UserError: no such suite, or parameters that are wrong.
+    """
+    study = load_study(suite)
+    records = Records()
+    return SuiteReport(study, records, collect(study, records))
