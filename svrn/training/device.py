@@ -27,8 +27,9 @@ def prepare(numerics: Numerics, seed: int, rank: int = 0) -> torch.device:
     torch.set_num_threads(threads())
     if numerics.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        # Operators without a deterministic form warn, they do not stop the run.
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        # Operators without a deterministic form warn, they do not stop the run. (This is what
+        # use_deterministic_algorithms(True, warn_only=True) sets, without its import of the compiler: two seconds.)
+        torch.set_deterministic_debug_mode("warn")
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not numerics.deterministic
     torch.manual_seed(seed)

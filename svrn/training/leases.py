@@ -145,10 +145,9 @@ class _Ticket:
 def _draw_ticket(folder: Path) -> _Ticket:
     """The next place in line; the ticket's lock says that its owner lives."""
     queue = folder / "queue"
-    with file_lock(folder / "counter"):
-        counter = folder / "counter"
-        number = int(counter.read_text() or 0) + 1
-        counter.write_text(str(number))
+    with file_lock(folder / "drawing"):
+        queue.mkdir(exist_ok=True)
+        number = max((int(file.name) for file in queue.iterdir()), default=0) + 1
         file = queue / f"{number:012d}"
         descriptor = try_lock(file)
         assert descriptor is not None, "a new number's ticket cannot be locked"
@@ -183,7 +182,6 @@ def _try_all(folder: Path, visible: tuple[Visible, ...], count: int) -> dict[Vis
 
 def _sign(held: dict[Visible, int], holder: str) -> None:
     for descriptor in held.values():
-        os.set_inheritable(descriptor, True)  # a run's own processes keep the device if the first one dies
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{holder or 'a job'} (process {os.getpid()})".encode(), 0)
 
