@@ -11,6 +11,7 @@ from svrn.data.benchmarks.findings import LIST_LINE, Findings, Kind
 from svrn.errors import Unusable
 
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_DRIVE = re.compile(r"[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -72,7 +73,7 @@ def _decode(raw: bytes, chinese: bool) -> str | None:
 
 def unsafe_path(name: str) -> str | None:
     """Why a listed path may not be followed (absolute, leaving the folder, odd separators), or None."""
-    if name.startswith("/") or re.match(r"[A-Za-z]:", name):
+    if name.startswith("/") or _DRIVE.match(name):
         return f"absolute path {name!r}"
     if "\\" in name:
         return f"backslash in {name!r}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ _HEADER_WORDS = {
     "colour": "colour",
 }
 _KEY = re.compile(r"[0-9]{1,9}/[0-9A-Za-z_-]{1,80}")
+_SUFFIX = re.compile(r"\.(jpe?g|png)$", re.IGNORECASE)
 _CAMERA = re.compile(r"c?([0-9]{1,9})", re.IGNORECASE)
 
 
@@ -64,12 +66,17 @@ def read_vehicle_info(source: Path, findings: Findings) -> dict[str, Info]:
         elif key in known:
             findings.add(LISTED_TWICE, place, f"{key} stands in it twice")
         else:
-            known[key] = Info(int(camera[1]), cells.get("type") or None, cells.get("colour") or None)
+            known[key] = Info(int(camera[1]), _text(cells.get("type")), _text(cells.get("colour")))
     return known
 
 
 def _key(text: str) -> str:
-    return re.sub(r"\.(jpe?g|png)$", "", text, flags=re.IGNORECASE)
+    return _SUFFIX.sub("", text)
+
+
+def _text(cell: str | None) -> str | None:
+    """One object for all cells that say the same: there are hundreds of thousands."""
+    return sys.intern(cell) if cell else None
 
 
 def _header(fields: list[str]) -> tuple[str, ...] | None:

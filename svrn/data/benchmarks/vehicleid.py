@@ -25,6 +25,7 @@ IMAGES = "image"
 OFFICIAL_SETS = {800: "S", 1600: "M", 2400: "L"}
 SUFFIXES = (".jpg", ".jpeg", ".png")
 _TEST_LIST = re.compile(r"test_list_([0-9]{1,9})\.txt")
+_IMAGE = re.compile(r"[0-9A-Za-z._-]{1,80}")
 _VEHICLE = re.compile(r"[0-9]{1,9}")
 
 
@@ -90,8 +91,8 @@ def _line_problem(tokens: list[str], by_stem: dict[str, str]) -> str | None:
     if len(tokens) != 2:
         return f"{line!r} is not IMAGE VEHICLE"
     unsafe = unsafe_path(tokens[0])
-    if unsafe or "/" in tokens[0]:
-        return unsafe or f"{tokens[0]!r} is a path, an image's name is wanted"
+    if unsafe or not _IMAGE.fullmatch(tokens[0]):
+        return unsafe or f"{tokens[0][:80]!r} is not an image's name"
     if _stem(tokens[0]) not in by_stem and _stem(tokens[1]) in by_stem:
         return f"{line!r} has its columns swapped: IMAGE VEHICLE is wanted"
     if not _VEHICLE.fullmatch(tokens[1]):
@@ -129,9 +130,11 @@ def _img2vid(release: Release) -> dict[str, str] | None:
 
 
 def _find_unlisted(release: Release, known: dict[str, str] | None) -> None:
-    """Images neither in a list nor in img2vid.txt; most releases hold images that only img2vid.txt names."""
+    """Images neither in a list nor in img2vid.txt; the lists alone do not claim to name every image."""
+    if known is None:
+        return
     for name in _image_names(release):
-        if name not in release.rows and (known is None or _stem(name) not in known):
+        if name not in release.rows and _stem(name) not in known:
             release.unlisted.append(f"{IMAGES}/{name}")
 
 

@@ -129,10 +129,10 @@ def _items(source: Path, findings: Findings) -> list[ElementTree.Element]:
     """
     data = read_bytes(source).removeprefix(b"\xef\xbb\xbf")
     try:
-        text = data.decode("gb18030")
+        text = data.decode("utf-8")
     except UnicodeDecodeError:
         try:
-            text = data.decode("utf-8")
+            text = data.decode("gb18030")  # holds gb2312
         except UnicodeDecodeError:
             findings.add(ATTRIBUTES_BROKEN, source, "neither gb2312 nor UTF-8")
             return []

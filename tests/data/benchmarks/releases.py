@@ -88,7 +88,8 @@ def write_veri776(root: Path, *, xml_lacks: int = 2) -> Path:
             f'colorID="{s.vehicle % 3 + 1}" typeID="{s.vehicle % 2 + 1}" />'
             for s in group[xml_lacks:]
         ]
-        head = '<?xml version="1.0" encoding="gb2312" ?>\n<TrainingImages Version="1.0">\n<!-- 车辆 -->\n<Items number="0">\n'
+        head = '<?xml version="1.0" encoding="gb2312" ?>\n<TrainingImages Version="1.0">\n<!-- 车辆 -->\n'
+        head += '<Items number="0">\n'
         write(root / file, head + "\n".join(items) + "\n</Items>\n</TrainingImages>\n", "gb2312")
     write(root / "list_color.txt", "1 yellow\n2 orange\n3 green\n")
     write(root / "list_type.txt", "1 sedan\n2 suv\n")
@@ -170,3 +171,17 @@ WRITERS = {
     "vehicleid": write_vehicleid,
     "veriwild": write_veriwild,
 }
+
+
+def write_list(root: Path) -> Path:
+    """An own benchmark: a CSV with cameras and tracks beside its images, one of them a PNG; the list's path."""
+    made = shots()
+    rows = ["image,path,vehicle,camera,split,track,colour"]
+    for group, split in ((made.train, "train"), (made.test, "gallery")):
+        for shot in group:
+            ending = "png" if shot.number == 1 else "jpg"
+            path = f"pics/{split} set/{shot.number}.{ending}"
+            write(root / path, png(1) if shot.number == 1 else jpeg(shot.number))
+            role = "query" if shot in made.query else split
+            rows.append(f"{shot.number},{path},{shot.vehicle},{shot.camera},{role},t{shot.vehicle}-{shot.camera},red")
+    return write(root / "own.csv", lines(rows))
