@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from svrn.config.parameters import Backbone
 from svrn.model.backbones.blocks import Blocks, weights_of_file
+from svrn.model.backbones.depthwise import quick_depthwise
+from svrn.model.backbones.norms import plain_norms
 from svrn.model.weights import load_checked, read_weights
 
 _CHANNELS = 320  # of the last block; the 1280-channel layer before the ImageNet classifier is left out
@@ -57,6 +59,9 @@ def build(backbone: Backbone) -> Blocks:
         nn.Sequential(groups[3], groups[4]),
         nn.Sequential(groups[5], groups[6]),
     )
+    for block in blocks:
+        plain_norms(block)
+        quick_depthwise(block)
     return Blocks(blocks, _CHANNELS)
 
 

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from svrn.config.parameters import Backbone
 from svrn.errors import UserError
 from svrn.model.backbones.blocks import Blocks, weights_of_file
+from svrn.model.backbones.depthwise import quick_depthwise
+from svrn.model.backbones.norms import plain_norms
 from svrn.model.weights import load_checked
 
 _SIDE = 224  # of the probe image: what transformers with a fixed input size expect
@@ -48,7 +50,10 @@ def cut(network: nn.Module, name: str, last_stride: int) -> Blocks:
         blocks = _grouped(parts, maps, name)
         if last_stride == 1:
             _remove_last_stride(blocks, probe, name)
-    network.train(training)
+    for block in blocks:
+        plain_norms(block)
+        quick_depthwise(block)
+        block.train(training)
     return Blocks((blocks[0], blocks[1], blocks[2], blocks[3]), maps[-1].shape[1])
 
 
