@@ -37,12 +37,12 @@ def verify(
     params: Params = PARAMS,
 ) -> None:
     """Check a benchmark's folder; exit 0 fine, 1 deviations, 2 unusable."""
-    from svrn.data.benchmarks.obtain import existing, find_benchmark, obtain
+    from svrn.data.benchmarks.obtain import existing, find_benchmark, placed
     from svrn.data.benchmarks.verify import verify as verify_folder
 
     named = find_benchmark(benchmark, params)
     source = DATA / named.name / "source"
-    folder = existing(root, named) if root is not None else obtain(named, source)
+    folder = existing(root, named) if root is not None else placed(named, source)
     report = verify_folder(
         named.name,
         named.benchmark.layout,

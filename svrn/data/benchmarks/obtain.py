@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from svrn.data.archives import unpack
 from svrn.data.benchmarks.download import download
 from svrn.data.benchmarks.official import OFFICIAL
 from svrn.errors import UserError
+from svrn.files import disk_errors
 
 LAYOUTS: tuple[Layout, ...] = ("veri776", "vehicleid", "veriwild", "list")
 # A folder of each layout holds one of these.
@@ -56,17 +58,39 @@ def obtain(named: Named, source: Path) -> Path:
     """
     benchmark = named.benchmark
     if benchmark.embedded is not None:
-        return _render(benchmark, source)
+        return _render(named, source)
     if benchmark.root is not None:
-        return existing(Path(os.path.expandvars(benchmark.root)).expanduser(), named)
-    if not benchmark.archive and benchmark.url is None:
+        return existing(_path(benchmark.root), named)
+    if not benchmark.available:
         raise UserError(f"nothing says where {named.name} is", mend=where_to_ask(named))
-    archives = [Path(os.path.expandvars(text)).expanduser() for text in benchmark.archive]
+    archives = [_path(text) for text in benchmark.archive]
     if benchmark.url is not None:
         archives.append(download(benchmark.url, source.parent / "archive", sha256=benchmark.sha256))
     for archive in archives:
         unpack(archive, source, sha256=benchmark.sha256 if len(archives) == 1 else None)
     return locate(source, benchmark.layout)
+
+
+def placed(named: Named, source: Path) -> Path:
+    """The folder (or list) to read, where it is there already: nothing is unpacked or rendered for it.
+
+    Raises:
+        UserError: it is not there, with what to do about it.
+    """
+    benchmark = named.benchmark
+    if benchmark.root is not None:
+        return existing(_path(benchmark.root), named)
+    if not benchmark.available:
+        raise UserError(f"nothing says where {named.name} is", mend=where_to_ask(named))
+    if not source.exists():
+        made = f"svrn data manifest {named.name} --out {source.parent / 'manifest.parquet'}"
+        raise UserError("not unpacked or rendered yet", where=str(source), mend=made)
+    return locate(source, benchmark.layout)
+
+
+def _path(text: str) -> Path:
+    """A path as the user writes it, with ~ and $VARIABLES."""
+    return Path(os.path.expandvars(text)).expanduser()
 
 
 def existing(root: Path, named: Named) -> Path:
@@ -102,15 +126,23 @@ def where_to_ask(named: Named) -> str:
     return f"ask for {official.title} at {official.ask}; then {put} to {official.folder}; see docs/datasets.md"
 
 
-def _render(benchmark: Benchmark, source: Path) -> Path:
-    if not source.exists():
-        from svrn.data.synthetic import render_benchmark  # heavy; only for embedded benchmarks
+def _render(named: Named, source: Path) -> Path:
+    """Render into `source`; one that is whole is left as it is, a broken-off one is continued.
 
-        assert benchmark.embedded is not None
-        render_benchmark(
-            preset=benchmark.embedded.preset,
-            layout=benchmark.layout,
-            out=source,
-            split=benchmark.embedded.split,
-        )
+    In data/NAME/ the pictures are kept beside NAME/, for all layouts of a preset to share; they wait for one
+    another, so that each picture is drawn once.
+    """
+    from svrn.data.synthetic import render_benchmark  # heavy; only for embedded benchmarks
+
+    embedded = named.benchmark.embedded
+    assert embedded is not None
+    ours = source.absolute().parent.name == named.name
+    pictures = (
+        source.absolute().parent.parent / "rendered-images" if ours else source.absolute().parent / "rendered-images"
+    )
+    with disk_errors(pictures):
+        pictures.mkdir(parents=True, exist_ok=True)
+    with (pictures / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        render_benchmark(embedded.preset, named.benchmark.layout, source, split=embedded.split, images=pictures)
     return source

@@ -12,6 +12,7 @@ from svrn.errors import Unusable
 
 FILE = "ground_truth.parquet"
 TAKEN = ("digest", "track", "frame", "colour", "type", "viewpoint")
+NEEDED = ["image", "vehicle", "camera", *TAKEN]
 
 
 def take_truth(table: pd.DataFrame, file: Path, findings: Findings) -> pd.DataFrame:
@@ -23,11 +24,11 @@ def take_truth(table: pd.DataFrame, file: Path, findings: Findings) -> pd.DataFr
     Raises:
         Unusable: the file is broken or lacks a column.
     """
-    truth = read_parquet(file).to_pandas()
-    for column in ("image", "vehicle", *TAKEN):
-        if column not in truth.columns:
+    whole = read_parquet(file)
+    for column in NEEDED:
+        if column not in whole.column_names:
             raise Unusable(f"column {column!r} is missing", where=str(file), mend="render the benchmark again")
-    truth = truth.drop_duplicates("image").set_index("image")
+    truth = whole.select(NEEDED).to_pandas().drop_duplicates("image").set_index("image")
     rows = truth.reindex(table["image"])
     known = table["image"].isin(truth.index).to_numpy()
     for image in table["image"][~known]:
@@ -35,11 +36,10 @@ def take_truth(table: pd.DataFrame, file: Path, findings: Findings) -> pd.DataFr
     wrong = known & (rows["vehicle"].to_numpy() != table["vehicle"].to_numpy(dtype="float64"))
     for image in table["image"][wrong]:
         findings.add(TRUTH_MISMATCH, file, f"{image} shows another vehicle than the lists say")
-    if "camera" in truth.columns:
-        cameras = pd.to_numeric(rows["camera"]).to_numpy(dtype="float64", na_value=float("nan"))
-        listed = table["camera"].to_numpy(dtype="float64", na_value=float("nan"))
-        for image in table["image"][known & table["camera"].notna().to_numpy() & (cameras != listed)]:
-            findings.add(TRUTH_MISMATCH, file, f"{image} comes from another camera than the lists say")
+    cameras = rows["camera"].to_numpy(dtype="float64", na_value=float("nan"))
+    listed = table["camera"].to_numpy(dtype="float64", na_value=float("nan"))
+    for image in table["image"][known & table["camera"].notna().to_numpy() & (cameras != listed)]:
+        findings.add(TRUTH_MISMATCH, file, f"{image} comes from another camera than the lists say")
     result = table.copy()
     for column in TAKEN:
         result[column] = pd.array(rows[column].to_numpy(dtype=object), dtype=table[column].dtype)
