@@ -14,6 +14,7 @@ from typing import IO, Protocol
 
 from svrn.errors import UserError
 
+_MOST_AFTER_END = 1 << 28
 _RAR = b"Rar!\x1a\x07"
 
 
@@ -69,10 +70,10 @@ def reading(archive: Path) -> Iterator[None]:
     ) as error:
         what = str(error) or type(error).__name__
         raise UserError(f"broken or incomplete archive: {what}", where=str(archive), mend="get it again") from error
-    except OSError as error:
-        if error.errno is not None and not isinstance(error, FileNotFoundError):
-            raise
-        raise UserError(f"broken or incomplete archive: {error}", where=str(archive), mend="get it again") from error
+    except OSError as error:  # gzip's own complaints are OSErrors too
+        what = error.strerror or str(error)
+        mend = "get it again, or check the disk"
+        raise UserError(f"cannot be unpacked: {what}", where=str(archive), mend=mend) from error
     except RuntimeError as error:  # zipfile's way to ask for a password
         raise UserError(f"cannot be unpacked: {error}", where=str(archive), mend="unpack it yourself") from error
 
@@ -135,6 +136,15 @@ class _Tar:
             elif not (info.isreg() or info.isdir()):
                 refused = "it is a device or pipe"
             yield Member(info.name, info.size, info.isdir(), refused, info)
+        self._read_to_its_end()
+
+    def _read_to_its_end(self) -> None:
+        """gzip, bzip2 and xz compare their checksum when they come to their end, which tar itself never reads."""
+        rest = 0
+        while self.file.fileobj is not None and (chunk := self.file.fileobj.read(1 << 20)):
+            rest += len(chunk)
+            if rest > _MOST_AFTER_END:
+                raise tarfile.ReadError("too much after its last member")
 
     def open(self, member: Member) -> IO[bytes]:
         assert isinstance(member.key, tarfile.TarInfo)

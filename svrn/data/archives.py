@@ -127,6 +127,8 @@ def _judged(archive: Path, reader: Reader, limits: Limits) -> list[Member]:
             )
         if name:
             members[name] = Member(name, member.size, member.is_folder, None, member.key)
+    if all(member.is_folder for member in members.values()):
+        raise UserError("holds no files", where=str(archive), mend="get it again")
     _check_tree(archive, members)
     return list(members.values())
 

@@ -46,9 +46,9 @@ def memberships(table: pd.DataFrame) -> dict[Membership, pd.DataFrame]:
     }
 
 
-def count_sets(table: pd.DataFrame, layout: Layout) -> list[SetCount]:
-    """Images, vehicles and cameras of every set that is there or that the layout officially has."""
-    official = OFFICIAL[layout].sets if layout in OFFICIAL else {}
+def count_sets(table: pd.DataFrame, layout: Layout, *, judged: bool) -> list[SetCount]:
+    """Images, vehicles and cameras of every set; where they are judged, beside the layout's official ones."""
+    official = OFFICIAL[layout].sets if judged and layout in OFFICIAL else {}
     counted = {}
     for membership, rows in memberships(table).items():
         wanted = official.get(str(membership))
@@ -62,7 +62,7 @@ def count_sets(table: pd.DataFrame, layout: Layout) -> list[SetCount]:
         )
     for name, wanted in official.items():
         counted.setdefault(name, SetCount(name, 0, 0, 0, wanted.images, wanted.vehicles))
-    order = {name: position for position, name in enumerate(official)}
+    order = {name: position for position, name in enumerate(OFFICIAL[layout].sets if layout in OFFICIAL else {})}
     return sorted(counted.values(), key=lambda c: (order.get(c.set, len(order)), c.set))
 
 

@@ -74,7 +74,7 @@ def inspect(
         findings.add(EXTRA_IMAGE, release.root / path, "no list names it")
     if (release.root / truth.FILE).exists():
         table = truth.take_truth(table, release.root / truth.FILE, findings)
-    sets = checks.count_sets(table, layout)
+    sets = checks.count_sets(table, layout, judged=official)
     checks.check_sets(table, layout, findings)
     checks.check_tests(table, tests, findings)
     if official:
