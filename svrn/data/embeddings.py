@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,9 +14,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from svrn.data.manifest import read_parquet
 from svrn.errors import UserError
 from svrn.files import atomic_write
+
+PIECE = 4096
 
 
 @dataclass(frozen=True)
@@ -52,35 +54,74 @@ def write_embeddings(embeddings: Embeddings, path: str | os.PathLike[str]) -> No
     table = pa.table({"image": pa.array(embeddings.images, pa.string()), "embedding": values})
     metadata = {f"svrn.{key}": value for key, value in embeddings.origin.items()}
     with atomic_write(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="none", row_group_size=8192)
+        pq.write_table(
+            table.replace_schema_metadata(metadata), temporary, compression="none", row_group_size=8192
+        )
 
 
 def read_embeddings(path: str | os.PathLike[str]) -> Embeddings:
     """Read and check an embeddings file, ours or any with the two columns (lists of floats of one length).
 
     Raises:
-        UserError: not there, truncated, a column missing, an image twice, lengths that differ, NaN or infinite values.
+        UserError: not there, truncated, a column missing, an image twice, lengths that differ, NaN or infinite.
     """
     file = Path(path)
-    table = read_parquet(file)
-    for name in ("image", "embedding"):
-        if name not in table.column_names:
-            raise UserError(f"column {name!r} is missing (there: {', '.join(table.column_names)})", where=str(file))
-    images = table["image"].to_numpy(zero_copy_only=False).astype(object)
+    names: list[str] = []
+    vectors = np.empty((0, 0), dtype=np.float32)
+    with open_parquet(file) as parquet:
+        for name in ("image", "embedding"):
+            if name not in parquet.schema_arrow.names:
+                there = ", ".join(parquet.schema_arrow.names)
+                raise UserError(f"column {name!r} is missing (there: {there})", where=str(file))
+        metadata = parquet.schema_arrow.metadata or {}
+        for batch in parquet.iter_batches(PIECE, columns=["image", "embedding"]):
+            part = _vectors(batch["embedding"], file)
+            if not names:
+                vectors = np.empty((parquet.metadata.num_rows, part.shape[1]), dtype=np.float32)
+            if part.shape[1] != vectors.shape[1]:
+                raise UserError("the embeddings have different lengths", where=str(file))
+            vectors[len(names) : len(names) + len(part)] = part
+            names.extend(batch["image"].to_pylist())
+    if not names:
+        raise UserError("there are no embeddings in it", where=str(file))
+    images = np.array(names, dtype=object)
     twice = pd.Series(images)[pd.Series(images).duplicated()]
     if len(twice):
         raise UserError(f"image {twice.iloc[0]!r} has more than one embedding", where=str(file))
-    vectors = _vectors(table["embedding"].combine_chunks(), file)
-    finite = np.isfinite(vectors).all(axis=1)
-    if not finite.all():
-        count = int((~finite).sum())
+    _check_finite(images, vectors, file)
+    ours = {k.decode(): v.decode() for k, v in metadata.items() if k.startswith(b"svrn.")}
+    return Embeddings(images, vectors, {key.removeprefix("svrn."): value for key, value in ours.items()})
+
+
+@contextmanager
+def open_parquet(file: Path) -> Iterator[pq.ParquetFile]:
+    """A Parquet file to be read in pieces; UserError where it is not there, truncated or not Parquet."""
+    try:
+        with pq.ParquetFile(file, pre_buffer=False) as parquet:
+            yield parquet
+    except FileNotFoundError:
+        raise UserError("no such file", where=str(file)) from None
+    except (pa.ArrowInvalid, OSError) as error:
+        first = str(error).splitlines()[0]
         raise UserError(
-            f"{count} embeddings hold NaN or infinite values, the first is that of {images[~finite][0]!r}",
+            f"not a whole Parquet file: {first}", where=str(file), mend="write it again"
+        ) from error
+
+
+def _check_finite(images: npt.NDArray[np.object_], vectors: npt.NDArray[np.float32], file: Path) -> None:
+    bad = 0
+    first = -1
+    for start in range(0, len(vectors), PIECE):
+        wrong = np.flatnonzero(~np.isfinite(vectors[start : start + PIECE]).all(axis=1))
+        if len(wrong) and first < 0:
+            first = start + int(wrong[0])
+        bad += len(wrong)
+    if bad:
+        raise UserError(
+            f"{bad} embeddings hold NaN or infinite values, the first is that of {images[first]!r}",
             where=str(file),
             mend="a training that diverged gives these; embed again with a sound model",
         )
-    metadata = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items() if k.startswith(b"svrn.")}
-    return Embeddings(images, vectors, {key.removeprefix("svrn."): value for key, value in metadata.items()})
 
 
 def _vectors(column: pa.Array | pa.ChunkedArray, file: Path) -> npt.NDArray[np.float32]:

@@ -12,9 +12,10 @@ same ranks whatever the chunk, the number of threads, the device and the precisi
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +26,11 @@ from svrn.evaluation.grid import Grid
 from svrn.evaluation.options import Options
 from svrn.evaluation.product import Block, product
 
+ROWS = 32
+
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,8 @@ class Ranked:
     kept: int
     top_items: Ints
     top_scores: Floats
-    top_matches: npt.NDArray[np.bool_]
-    top_junk: npt.NDArray[np.bool_]
+    top_matches: Flags
+    top_junk: Flags
     recomputed: int
 
 
@@ -107,6 +111,11 @@ def rank(
     return result
 
 
+class _Scratch(NamedTuple):
+    given: npt.NDArray[np.float32]
+    doubled: Floats
+
+
 class _Scorer:
     """Exact scores and the ranking of one query from a line of rounded ones."""
 
@@ -121,6 +130,7 @@ class _Scorer:
         self.last = np.searchsorted(ordered, rows.vehicles, "right")
         halves = gallery.half_norms
         self.halves = halves
+        self.local = threading.local()
         # Taking |g|^2 / 2 off in float32 rounds it and the difference once more.
         most = 0.0 if halves is None else float(halves.max())
         self.rounding = 0.0 if halves is None else 2.0**-23 * (query.greatest * gallery.greatest + 2 * most)
@@ -145,8 +155,22 @@ class _Scorer:
         return np.maximum.reduceat(self._exact_rows(wide, rows), offsets)
 
     def _exact_rows(self, wide: Floats, rows: Ints) -> Floats:
-        scores = self.gallery.vectors[rows].astype(np.float64) @ wide
+        scratch = self.scratch()
+        scores = np.empty(len(rows))
+        for start in range(0, len(rows), ROWS):
+            part = rows[start : start + ROWS]
+            given, doubled = scratch.given[: len(part)], scratch.doubled[: len(part)]
+            np.take(self.gallery.vectors, part, axis=0, out=given, mode="clip")
+            np.copyto(doubled, given)
+            np.matmul(doubled, wide, out=scores[start : start + ROWS])
         return scores if self.halves is None else scores - self.halves[rows]
+
+    def scratch(self) -> _Scratch:
+        """This thread's buffers: memory asked for afresh costs more than the arithmetic."""
+        if not hasattr(self.local, "scratch"):
+            shape = (ROWS, self.gallery.vectors.shape[1])
+            self.local.scratch = _Scratch(np.empty(shape, dtype=np.float32), np.empty(shape))
+        return self.local.scratch
 
     def ranked(self, index: int, line: Block, bound: float) -> Ranked:
         """Rank one query from its line of scores, each within `bound` of the exact one; the line is used
@@ -160,30 +184,33 @@ class _Scorer:
         matches = np.sort(own[~is_junk])
         rivals = len(line) - len(same)
         wanted = min(self.top, rivals)
-        candidates, scores = _candidates(line, matches, wanted, bound)
-        scores, doubtful = _settle(scores, matches, wanted, bound)
-        if doubtful.any():
-            scores[doubtful] = self.exact(index, candidates[doubtful])
-        ordered = np.sort(scores)
-        above = len(ordered) - np.searchsorted(ordered, matches, "left")
+        found, scores = _candidates(line, matches, wanted, bound)
+        first, last = (
+            np.searchsorted(scores, matches - bound, "left"),
+            np.searchsorted(scores, matches + bound, "right"),
+        )
+        tail = np.searchsorted(scores, scores[-wanted] - 2 * bound) if wanted else len(scores)
+        open_windows = np.flatnonzero(last > first)
+        recomputed = 0
+        if bound:
+            doubtful = np.zeros(len(scores), dtype=bool)
+            doubtful[tail:] = True
+            for match in open_windows:
+                doubtful[first[match] : last[match]] = True
+            again = np.flatnonzero(doubtful)
+            scores[again] = self.exact(index, found[again])
+            recomputed = len(again)
+        above = len(scores) - last
+        for match in open_windows:
+            above[match] += np.count_nonzero(scores[first[match] : last[match]] >= matches[match])
         ranks = (above + np.arange(len(matches), 0, -1))[::-1].astype(np.int64)
-        kept = len(line) - int(is_junk.sum())
-        top = self._top(same, own, is_junk, candidates, scores, wanted)
-        return Ranked(ranks, int(is_junk.sum()), kept, *top, int(doubtful.sum()))
+        removed = int(is_junk.sum())
+        top = self._top(same, own, is_junk, found[tail:], scores[tail:])
+        return Ranked(ranks, removed, len(line) - removed, *top, recomputed)
 
     def _top(
-        self,
-        same: Ints,
-        own: Floats,
-        is_junk: npt.NDArray[np.bool_],
-        candidates: Ints,
-        scores: Floats,
-        wanted: int,
-    ) -> tuple[Ints, Floats, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-        if wanted < len(scores):
-            edge = np.partition(scores, len(scores) - wanted)[len(scores) - wanted] if wanted else np.inf
-            near = scores >= edge
-            candidates, scores = candidates[near], scores[near]
+        self, same: Ints, own: Floats, is_junk: Flags, candidates: Ints, scores: Floats
+    ) -> tuple[Ints, Floats, Flags, Flags]:
         items = np.concatenate([candidates, same])
         values = np.concatenate([scores, own])
         junk = np.concatenate([np.zeros(len(candidates), dtype=bool), is_junk])
@@ -195,19 +222,29 @@ class _Scorer:
 
 
 def _candidates(line: Block, matches: Floats, wanted: int, bound: float) -> tuple[Ints, Floats]:
-    """The items, with their scores, that can stand before a match or among the `wanted` nearest."""
+    """The items that can stand before a match or among the `wanted` nearest, by ascending score; at least
+    `wanted`."""
     edge = matches[0] - bound if len(matches) else np.inf
-    found = np.flatnonzero(line >= _down(line, edge))
+    found = _reaching(line, edge)
+    if wanted and len(found) < wanted:
+        edge = min(edge, _floor_of_nearest(line, wanted) - 2 * bound)
+        found = _reaching(line, edge)
     scores = line[found]
     if wanted:
-        if len(found) >= wanted:
-            nearest = float(np.partition(scores, len(scores) - wanted)[len(scores) - wanted])
-        else:
-            nearest = _floor_of_nearest(line, wanted)
+        nearest = float(np.partition(scores, len(scores) - wanted)[len(scores) - wanted])
         if nearest - 2 * bound < edge:
-            found = np.flatnonzero(line >= _down(line, nearest - 2 * bound))
+            found = _reaching(line, nearest - 2 * bound)
             scores = line[found]
-    return found, scores.astype(np.float64)
+    order = np.argsort(scores)
+    return found[order], scores[order].astype(np.float64)
+
+
+def _reaching(line: Block, edge: float) -> Ints:
+    """Where the line is at least `edge`, compared in its own precision, rounded down."""
+    value = line.dtype.type(edge)
+    if value > edge:
+        value = np.nextafter(value, line.dtype.type(-np.inf))
+    return np.flatnonzero(line >= value)
 
 
 def _floor_of_nearest(line: Block, wanted: int) -> float:
@@ -216,26 +253,3 @@ def _floor_of_nearest(line: Block, wanted: int) -> float:
     if np.count_nonzero(sample > -np.inf) < wanted:
         sample = line
     return float(np.partition(sample, len(sample) - wanted)[len(sample) - wanted])
-
-
-def _down(line: Block, edge: float) -> np.floating[Any]:
-    value = line.dtype.type(edge)
-    return value if value <= edge else np.nextafter(value, line.dtype.type(-np.inf))
-
-
-def _settle(
-    scores: Floats, matches: Floats, wanted: int, bound: float
-) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Which scores must be worked out again: those within `bound` of a match's, and the `wanted` nearest."""
-    doubtful = np.zeros(len(scores), dtype=bool)
-    if bound == 0 or not len(scores):
-        return scores, doubtful
-    if len(matches):
-        after = np.searchsorted(matches, scores)
-        below = matches[np.maximum(after - 1, 0)]
-        above = matches[np.minimum(after, len(matches) - 1)]
-        doubtful = np.minimum(np.abs(scores - below), np.abs(above - scores)) <= bound
-    if wanted:
-        nearest = np.partition(scores, len(scores) - wanted)[len(scores) - wanted]
-        doubtful |= scores >= nearest - 2 * bound
-    return scores, doubtful

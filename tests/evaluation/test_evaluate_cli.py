@@ -55,7 +55,7 @@ def test_it_prints_and_writes_the_same_numbers(files: tuple[Path, Path], tmp_pat
 def test_torch_is_not_imported_for_it(files: tuple[Path, Path], tmp_path: Path) -> None:
     code = (
         "import sys; from svrn.cli.evaluate import evaluate; from pathlib import Path; "
-        f"evaluate(*map(Path, {[str(files[1]), str(files[0])]!r}), 'veri776', Path({str(tmp_path / 'o')!r})); "
+        f"evaluate(*map(Path, {[str(f) for f in files[::-1]]!r}), 'veri776', Path({str(tmp_path)!r})); "
         "sys.exit(3 if 'torch' in sys.modules else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True)
