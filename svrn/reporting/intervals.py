@@ -74,18 +74,31 @@ class Difference:
         return 0
 
 
-def compare(
-    first: Sequence[Evaluation], second: Sequence[Evaluation], metric: str, records: Records
-) -> Difference | None:
-    """First less second over the seeds that both have; None where there are none."""
-    seeds = {e.embedding.parameters.training.seed: e for e in second}
-    pairs = [(e, seeds[s]) for e in first if (s := e.embedding.parameters.training.seed) in seeds]
-    tables = [(records.scores(a), records.scores(b)) for a, b in pairs]
-    there = [(a, b) for a, b in tables if a is not None and b is not None]
-    if not there:
-        return None
-    each = [paired_difference(a, b, n_boot=1)[metric].difference.value for a, b in there]
-    pooled_first, pooled_second = pool([a for a, _ in there]), pool([b for _, b in there])
-    assert pooled_first is not None and pooled_second is not None
-    paired = paired_difference(pooled_first, pooled_second)[metric]
-    return Difference(paired, seed_interval(each), sum(value > 0 for value in each), len(each))
+@dataclass
+class Comparisons:
+    """Differences of two methods, worked out once for each pair."""
+
+    records: Records
+    _kept: dict[tuple[tuple[str, ...], tuple[str, ...]], dict[str, Difference]] = field(default_factory=dict)
+
+    def of(self, first: Sequence[Evaluation], second: Sequence[Evaluation], metric: str) -> Difference | None:
+        """First less second over the seeds that both have; None where there are none or per-query results lack."""
+        key = (tuple(e.key for e in first), tuple(e.key for e in second))
+        if key not in self._kept:
+            self._kept[key] = self._compare(first, second)
+        return self._kept[key].get(metric)
+
+    def _compare(self, first: Sequence[Evaluation], second: Sequence[Evaluation]) -> dict[str, Difference]:
+        seeds = {e.embedding.parameters.training.seed: e for e in second}
+        pairs = [(e, seeds[s]) for e in first if (s := e.embedding.parameters.training.seed) in seeds]
+        tables = [(self.records.scores(a), self.records.scores(b)) for a, b in pairs]
+        there = [(a, b) for a, b in tables if a is not None and b is not None]
+        pooled_first, pooled_second = pool([a for a, _ in there]), pool([b for _, b in there])
+        if pooled_first is None or pooled_second is None or not pooled_first["valid"].any():
+            return {}
+        each = [paired_difference(a, b, n_boot=1) for a, b in there]
+        found = {}
+        for metric, paired in paired_difference(pooled_first, pooled_second).items():
+            values = [one[metric].difference.value for one in each]
+            found[metric] = Difference(paired, seed_interval(values), sum(v > 0 for v in values), len(values))
+        return found

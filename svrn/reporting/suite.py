@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from svrn.config.study import Study, load_study
@@ -11,6 +12,8 @@ from svrn.files import write_json, write_text
 from svrn.reporting import latex
 from svrn.reporting.cells import Result, collect, write_cells
 from svrn.reporting.csvtable import as_csv
+from svrn.reporting.intervals import Comparisons
+from svrn.reporting.methods import Method, main_methods
 from svrn.reporting.provenance import provenance
 from svrn.reporting.records import Records
 from svrn.reporting.sheet import Sheet, make_sheet
@@ -28,6 +31,16 @@ class SuiteReport:
     @property
     def folder(self) -> Path:
         return self.study.folder
+
+    @cached_property
+    def comparisons(self) -> Comparisons:
+        """Differences between methods, kept."""
+        return Comparisons(self.records)
+
+    @cached_property
+    def methods(self) -> list[Method]:
+        """The suite's main methods with finished evaluations."""
+        return main_methods(self.study, self.results, self.records)
 
     def sheet(self, table: str) -> Sheet:
         """A table, ready to print.

@@ -152,7 +152,11 @@ def _run(root: Path, run: Run) -> None:
     steps = np.arange(24)
     random = np.random.default_rng(int(run.key[:8], 16))
     loss = 7 * np.exp(-steps / 12) + 0.5 + random.normal(0, 0.1, 24)
-    log = {"step": steps, "epoch": steps // 6, "lr": 1e-3 * np.cos(steps / 16), "total": loss, "identity": loss * 0.7}
+    parts = {"total": 1.0, "identity": 0.7, "triplet": 0.1, "reward": 0.02}
+    log = {"step": steps + 1, "epoch": steps // 6 + 1, "lr": 1e-3 * np.cos(steps / 16)}
+    log |= {name: share * loss for name, share in parts.items()}
+    for name in ("vcc", "icc", "dcc", "single_space"):
+        log[name] = loss * 0.05 if getattr(run.parameters.training.losses, name).weight else 0 * loss
     pq.write_table(pa.table(log), folder / "train.parquet")
 
 
