@@ -63,7 +63,7 @@ def read_embeddings(path: str | os.PathLike[str]) -> Embeddings:
     """Read and check an embeddings file, ours or any with the two columns (lists of floats of one length).
 
     Raises:
-        UserError: not there, truncated, a column missing, an image twice, lengths that differ, NaN or infinite.
+        UserError: no such file, truncated, a column missing, an image twice, other lengths, NaN or infinite.
     """
     file = Path(path)
     names: list[str] = []
