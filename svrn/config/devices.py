@@ -1,32 +1,13 @@
-"""How many devices and threads the workflow gives each step. Counts devices without importing torch."""
+"""How many devices and threads the workflow gives each step."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 
 from svrn.config.parameters import RunParameters
 
 _THREADS_ON_A_NODE = 8
 _MOST_LOADER_THREADS = 8
-
-
-def count_gpus() -> int:
-    """GPUs that this process may use: CUDA_VISIBLE_DEVICES where it is set, else what the driver says."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        names = [name.strip() for name in visible.split(",")]
-        return len([name for name in names if name and name != "-1"])
-    try:
-        import pynvml
-
-        pynvml.nvmlInit()
-    except Exception:  # no driver, no library: whatever the reason, there is no device to use
-        return 0
-    try:
-        return int(pynvml.nvmlDeviceGetCount())
-    finally:
-        pynvml.nvmlShutdown()
 
 
 @dataclass(frozen=True)
@@ -43,7 +24,7 @@ class Devices:
     remarks: tuple[str, ...] = field(default=())
 
     @classmethod
-    def here(cls, asked: int | None, cores: int, there: int) -> Devices:
+    def here(cls, asked: int | None, there: int, cores: int) -> Devices:
         """On this machine: `asked` is `--resources gpu=N`, None where it was not given."""
         if there == 0:
             remark = f"no GPU here ({asked} asked for): " if asked else "no GPU here: "
@@ -64,7 +45,7 @@ class Devices:
 
     @property
     def train_threads(self) -> int:
-        """Threads of a training: one on the CPU, so that trainings run side by side; a share of the cores beside a GPU."""
+        """Threads of a training: one on the CPU, where trainings run side by side; a share of the cores with a GPU."""
         return max(1, min(_MOST_LOADER_THREADS, self.cores // self.gpus)) if self.gpus else 1
 
     @property

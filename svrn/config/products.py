@@ -12,7 +12,8 @@ from typing import Any
 
 from svrn.config.benchmark import Benchmark
 from svrn.config.documents import suggestion
-from svrn.config.identity import EVALUATION_SEMANTICS, key_of
+from svrn.config.identity import EVALUATION_SEMANTICS as EVALUATION_SEMANTICS
+from svrn.config.identity import key_of
 from svrn.config.schedule import positions
 from svrn.config.study import DATA, Cell, Embedding, Evaluation, Run, Study, digests_of, load_study
 from svrn.config.suite import Settings
@@ -126,24 +127,40 @@ def source(study: Study, name: str) -> str:
     return key_of(study.benchmarks[name].model_dump(mode="json"))
 
 
-def run_files(study: Study, table: str | None = None) -> list[str]:
-    """run.json of every run, or of those that feed a table: the file that tells whether a run has been made anew."""
-    keys = {run for cell in _cells(study, table) for run in cell.runs}
-    return [str(study.runs[key].folder / "run.json") for key in sorted(keys)]
+def wanted(file: Path | str, *, by: Iterable[Path], after: Path | None = None) -> list[str]:
+    """An input as the workflow should see it: left out where it is gone and nothing asks for it any more.
+
+    Snakemake repeats a step whose input it has to make anew. A manifest or an embedding that was deleted to free
+    space must not train or score again what is already there.
+
+    by: the files made from it. after: what those must not be older than to count as there.
+    """
+    made = list(by)
+    settled = all(one.is_file() for one in made)
+    if settled and after is not None:
+        settled = after.is_file() and all(one.stat().st_mtime_ns >= after.stat().st_mtime_ns for one in made)
+    return [] if settled and not Path(file).is_file() else [str(file)]
 
 
-def evaluation_files(study: Study) -> list[str]:
-    """Metrics and per-query results of every scoring."""
-    return [
-        str(evaluation.folder / name)
-        for evaluation in study.evaluations.values()
-        for name in ("metrics.json", "queries.parquet")
-    ]
+def run_outputs(run: Run) -> list[Path]:
+    """What a training leaves."""
+    return [run.folder / name for name in ("model.safetensors", "train.parquet", "run.json")]
+
+
+def outputs(evaluation: Evaluation) -> list[Path]:
+    """What a scoring leaves: metrics and per-query results."""
+    return [evaluation.folder / name for name in ("metrics.json", "queries.parquet")]
+
+
+def evaluation_files(study: Study, table: str | None = None) -> list[str]:
+    """Metrics and per-query results of every scoring, or of those that a table shows."""
+    scorings = {evaluation.key: evaluation for cell in _cells(study, table) for evaluation in cell.evaluations}
+    return [str(file) for evaluation in scorings.values() for file in outputs(evaluation)]
 
 
 def evidence(study: Study) -> list[str]:
     """Every file that a number rests on: runs, embeddings, scorings."""
-    runs = [str(run.folder / name) for run in study.runs.values() for name in ("model.safetensors", "train.parquet")]
+    runs = [str(file) for run in study.runs.values() for file in run_outputs(run)]
     return runs + [str(embedding.file) for embedding in study.embeddings.values()] + evaluation_files(study)
 
 

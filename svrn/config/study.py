@@ -42,6 +42,11 @@ class Run:
         return RESULTS / "runs" / self.key
 
     @property
+    def manifest(self) -> Path:
+        """The manifest of the images it is trained on."""
+        return DATA / self.benchmark / "manifest.parquet"
+
+    @property
     def seed(self) -> int:
         return self.parameters.training.seed
 
@@ -54,6 +59,11 @@ class Embedding:
     benchmark: str
     inference: str
     parameters: RunParameters
+
+    @property
+    def manifest(self) -> Path:
+        """The manifest of the images it embeds."""
+        return DATA / self.benchmark / "manifest.parquet"
 
     @property
     def name(self) -> str:

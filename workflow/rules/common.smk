@@ -54,24 +54,36 @@ def evaluation_of(wildcards):
     return study.evaluation(wildcards.evaluation)
 
 
-def manifest_of(benchmark):
-    return f"data/{benchmark}/manifest.parquet"
-
-
 def training_manifest(wildcards):
-    return manifest_of(run_of(wildcards).benchmark)
+    run = run_of(wildcards)
+    return products.wanted(run.manifest, by=products.run_outputs(run))
+
+
+def start_of_tracking(wildcards):
+    run = run_of(wildcards)
+    return products.wanted("results/mlflow/.ready", by=products.run_outputs(run))
 
 
 def embedded_manifest(wildcards):
-    return manifest_of(embedding_of(wildcards).benchmark)
+    embedding = embedding_of(wildcards)
+    return products.wanted(embedding.manifest, by=[embedding.file])
 
 
 def scored_manifest(wildcards):
-    return manifest_of(evaluation_of(wildcards).embedding.benchmark)
+    evaluation = evaluation_of(wildcards)
+    return products.wanted(
+        evaluation.embedding.manifest, by=products.outputs(evaluation)
+    )
 
 
 def scored_embedding(wildcards):
-    return evaluation_of(wildcards).embedding.file
+    evaluation = evaluation_of(wildcards)
+    run = study.run(evaluation.run)
+    return products.wanted(
+        evaluation.embedding.file,
+        by=products.outputs(evaluation),
+        after=run.folder / "run.json",
+    )
 
 
 def read_benchmarks():
@@ -100,18 +112,13 @@ def evaluations(wildcards):
     return products.evaluation_files(study.now)
 
 
-def trained_runs(wildcards):
-    read_benchmarks()
-    return products.run_files(study.now)
-
-
 def timings(wildcards):
     return [f"results/{SUITE}/timing.json"] if products.timed(study.now) else []
 
 
-def runs_of_table(wildcards):
+def evaluations_of_table(wildcards):
     read_benchmarks()
-    return products.run_files(study.now, wildcards.table)
+    return products.evaluation_files(study.now, wildcards.table)
 
 
 def timing_of_table(wildcards):

@@ -19,15 +19,16 @@ rule embed:
         images=lambda wildcards: study.data_digest(embedding_of(wildcards).benchmark),
         semantics=products.EVALUATION_SEMANTICS,
         benchmark=lambda wildcards: embedding_of(wildcards).benchmark,
+        inference=lambda wildcards: embedding_of(wildcards).inference,
     message:
         "Embedding {params.benchmark} with run {wildcards.run}"
     shell:
-        "svrn embed {wildcards.run} {params.benchmark} --suite {params.suite} > {log} 2>&1"
+        "svrn embed {wildcards.run} {params.benchmark} --inference {params.inference} --suite {params.suite} > {log} 2>&1"
 
 
 rule evaluate:
     input:
-        embeddings=ancient(scored_embedding),
+        embeddings=scored_embedding,
         manifest=ancient(scored_manifest),
         run="results/runs/{run}/run.json",
     output:

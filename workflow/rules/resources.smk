@@ -1,11 +1,13 @@
 """Threads, devices and order of the jobs."""
 
 import functools
+from os import environ
 
 from snakemake.resources import Resource
 
 from svrn.config import schedule
-from svrn.config.devices import Devices, count_gpus
+from svrn.config.devices import Devices
+from svrn.training.device_list import visible_devices
 
 
 @functools.cache
@@ -14,9 +16,14 @@ def devices():
     if not workflow.local_exec:
         return Devices.on_cluster()
     asked = workflow.global_resources.get("gpu")
-    found = Devices.here(asked and asked.value, workflow.cores, count_gpus())
+    there = len(or_stop(visible_devices, environ))
+    found = Devices.here(asked and asked.value, there, workflow.cores)
     if found.limit is not None:
         workflow.global_resources["gpu"] = Resource("gpu", found.limit)
+    if there and not found.gpus:
+        environ["CUDA_VISIBLE_DEVICES"] = (
+            ""  # jobs inherit it: none asked for, none used
+        )
     if not workflow.remote_exec:
         for remark in found.remarks:
             print(f"svrn: {remark}", file=sys.stderr)

@@ -3,8 +3,7 @@
 
 rule cells:
     input:
-        ancient(evaluations),
-        trained_runs,
+        evaluations,
         timings,
     output:
         f"results/{SUITE}/cells.parquet",
@@ -22,11 +21,10 @@ rule cells:
         "svrn report cells --suite {params.suite} > {log} 2>&1"
 
 
-# A table follows its own rows: what changes in another table's cells leaves it as it is.
+# A table follows its own rows, not cells.parquet: another table's change leaves it as it is.
 rule table:
     input:
-        ancient(rules.cells.output),
-        runs_of_table,
+        evaluations_of_table,
         timing_of_table,
     output:
         csv=report(

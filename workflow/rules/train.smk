@@ -1,4 +1,4 @@
-"""Trainings. A run's folder is named by what the run is, so its inputs are `ancient`: other inputs, other name."""
+"""Trainings. A run's folder is named by what the run is: other images or parameters make another run."""
 
 
 rule start_tracking:
@@ -18,7 +18,7 @@ rule start_tracking:
 rule train:
     input:
         manifest=ancient(training_manifest),
-        tracking=ancient(rules.start_tracking.output[0]),
+        tracking=ancient(start_of_tracking),
     output:
         "results/runs/{run}/model.safetensors",
         "results/runs/{run}/train.parquet",

@@ -1,0 +1,83 @@
+"""Stands in for `svrn` in tests of the workflow: writes what each command writes, at once, and notes its calls.
+
+STAND_IN_FAIL: a word; a call that has it ends with exit code 3. STAND_IN_SECONDS: how long a training takes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+
+def option(name: str) -> str:
+    return sys.argv[sys.argv.index(name) + 1]
+
+
+def write(path: Path | str, text: str) -> None:
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def note(**facts: object) -> None:
+    with open("calls.jsonl", "a") as stream:
+        stream.write(json.dumps({"words": sys.argv[1:], "time": time.time(), **facts}) + "\n")
+
+
+def train(key: str) -> None:
+    print(f"[run {os.environ['SVRN_RUN_POSITION']}] {key}: epoch 1/1", file=sys.stderr, flush=True)
+    started = time.time()
+    time.sleep(float(os.environ.get("STAND_IN_SECONDS", "0")))
+    folder = Path("results/runs") / key
+    for name in ("model.safetensors", "train.parquet", "run.json"):
+        write(folder / name, f"{name} of {key}")
+    note(started=started, devices=os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+
+def report(what: str) -> None:
+    suite = option("--suite")
+    folder = Path("results") / suite
+    if what == "table":
+        for ending in ("csv", "tex", "provenance.json"):
+            write(folder / "tables" / f"{sys.argv[3]}.{ending}", f"{sys.argv[3]} {ending}")
+    elif what == "figures":
+        write(folder / "figures" / "one.png", "png")
+    elif what == "pages":
+        write(folder / "report" / "index.html", "<html></html>")
+    else:
+        write(folder / {"cells": "cells.parquet", "metrics": "metrics.json"}[what], what)
+
+
+def main() -> None:
+    words = sys.argv[1:]
+    failing = os.environ.get("STAND_IN_FAIL")
+    if failing and failing in words:
+        print(f"svrn: asked to fail on {failing}", file=sys.stderr)
+        note(failed=True)
+        sys.exit(3)
+    if words[0] == "train":
+        train(words[1])
+        return
+    if words[:2] == ["data", "render"]:
+        write(Path(option("--out")) / "ground_truth.parquet", "truth")
+    elif words[:2] == ["data", "manifest"]:
+        digest = {"train_digest": "1" * 64, "digest": "2" * 64}
+        write(option("--out"), "manifest")
+        write(Path(option("--out")).with_suffix(".json"), json.dumps(digest))
+    elif words[0] == "embed":
+        name = f"{words[2]}-{option('--inference')}"
+        write(Path("results/runs") / words[1] / "embeddings" / f"{name}.parquet", name)
+    elif words[0] == "evaluate":
+        write(Path(option("--out")) / "metrics.json", "{}")
+        write(Path(option("--out")) / "queries.parquet", "queries")
+    elif words[0] == "timing":
+        write(option("--out"), "{}")
+    elif words[0] == "report":
+        report(words[1])
+    note()
+
+
+main()
