@@ -89,7 +89,8 @@ def frozen_statistics(norm: nn.Module, inputs: Tensor) -> tuple[Tensor, Tensor]:
         return cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)
     dims = [0, *range(2, inputs.dim())]
     values = inputs.detach().float()
-    if isinstance(norm, nn.SyncBatchNorm) and distributed.is_available() and distributed.is_initialized():
+    over_all = isinstance(norm, nn.SyncBatchNorm) or getattr(norm, "synchronised", False)
+    if over_all and distributed.is_available() and distributed.is_initialized():
         return _statistics_of_all(values, dims)
     variance, mean = torch.var_mean(values, dims, correction=0)
     return mean, variance

@@ -101,8 +101,14 @@ def gather_output(output: Output, group: Group) -> Output:
     return Output(tuple(stages))
 
 
-class GlobalBatchNorm(nn.SyncBatchNorm):
+class GlobalBatchNorm(nn.modules.batchnorm._BatchNorm):
     """Batch normalisation over all processes' parts where torch's own needs a GPU: differentiable sums over gloo."""
+
+    synchronised = True  # read by the grid critic, which holds the statistics of the whole batch fixed
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        if input.dim() < 2:
+            raise ValueError(f"expected [B, C, ...], got {tuple(input.shape)}")
 
     def forward(self, values: Tensor) -> Tensor:
         """values: [B, C] or [B, C, H, W]; as nn.BatchNorm in evaluation mode."""
@@ -139,13 +145,13 @@ def _global_statistics(values: Tensor) -> tuple[float, Tensor, Tensor]:
 
 def with_global_batch_norm(network: nn.Module, cuda: bool) -> None:
     """Make every batch normalisation in `network` take its statistics over all processes; parameters stay the same."""
-    for module in network.modules():
+    for module in list(network.modules()):
         for name, child in module.named_children():
-            if isinstance(child, nn.modules.batchnorm._BatchNorm) and not isinstance(child, nn.SyncBatchNorm):
+            if isinstance(child, nn.modules.batchnorm._BatchNorm):
                 module.register_module(name, _synchronised(child, cuda))
 
 
-def _synchronised(norm: nn.modules.batchnorm._BatchNorm, cuda: bool) -> nn.SyncBatchNorm:
+def _synchronised(norm: nn.modules.batchnorm._BatchNorm, cuda: bool) -> nn.modules.batchnorm._BatchNorm:
     kind = nn.SyncBatchNorm if cuda else GlobalBatchNorm
     changed = kind(norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
     changed.weight, changed.bias = norm.weight, norm.bias

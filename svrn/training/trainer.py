@@ -81,7 +81,7 @@ class Trainer:
         devices = [self.device] if self.device.type == "cuda" else None
         # Parts of the network have no gradient where a loss is off; statistics are equal everywhere by construction.
         return nn.parallel.DistributedDataParallel(
-            step, device_ids=devices, find_unused_parameters=True, broadcast_buffers=False
+            step, device_ids=devices, find_unused_parameters=True, forward_sync_buffers=False
         )
 
     # --- state -----------------------------------------------------------------------------------------------------

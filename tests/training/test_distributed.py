@@ -1,0 +1,124 @@
+"""Several processes train as one does."""
+
+import json
+import os
+import signal
+import time
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+import torch.distributed as dist
+from torch import nn
+from worlds import processes, small_run, start, train_in
+
+from svrn.errors import UserError
+from svrn.training import train
+from svrn.training.checkpoints import steps_saved
+from svrn.training.distributed import Group, gather, join_group, with_global_batch_norm
+
+TWENTY_STEPS = {
+    "training": {
+        "batches": {"identities": 4, "images": 2},
+        "optimisation": {"epochs": 5, "batches_per_epoch": 4, "optimiser": "sgd", "lr": 0.01},
+        "numerics": {"precision": "float32"},
+    },
+    "execution": {"checkpoint_minutes": 60},
+}
+
+
+def losses(folder) -> np.ndarray:
+    log = pq.read_table(folder / "train.parquet").to_pandas()
+    return log[["total", "identity", "triplet", "vcc", "icc", "dcc", "reward"]].to_numpy()
+
+
+@pytest.fixture(scope="module")
+def alone(patterns, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("alone")
+    os.environ["SVRN_CACHE"] = str(folder / "cache")
+    train(small_run(patterns, TWENTY_STEPS), patterns, folder)
+    return losses(folder)
+
+
+@pytest.mark.parametrize("world", [2, 4])
+def test_the_same_losses_on_any_number_of_processes(alone, patterns, tmp_path, world):
+    run = small_run(patterns, TWENTY_STEPS, {"execution": {"devices": world}})
+    assert run.key == small_run(patterns, TWENTY_STEPS).key
+    train(run, patterns, tmp_path)
+    assert len(alone) == 20
+    assert np.abs(losses(tmp_path) - alone).max() < 1e-5 * max(1.0, np.abs(alone).max())
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert record["devices"] == world
+
+
+def test_stopped_together_and_gone_on_with_another_number(alone, patterns, tmp_path):
+    often = {"execution": {"checkpoint_minutes": 1e-6, "devices": 2}}
+    run = small_run(patterns, TWENTY_STEPS, often)
+    child = start(train_in, run, patterns, tmp_path)
+    deadline = time.monotonic() + 120
+    while not steps_saved(tmp_path / "checkpoints"):
+        assert time.monotonic() < deadline and child.is_alive()
+        time.sleep(0.01)
+    os.kill(child.pid, signal.SIGTERM)
+    child.join()
+    assert child.exitcode == 75
+    train(small_run(patterns, TWENTY_STEPS), patterns, tmp_path)
+    assert np.abs(losses(tmp_path) - alone).max() < 1e-5 * max(1.0, np.abs(alone).max())
+
+
+def test_a_batch_that_does_not_divide_by_the_devices(patterns, tmp_path):
+    with pytest.raises(UserError, match="a batch of 8 images does not divide by 3 devices"):
+        train(small_run(patterns, TWENTY_STEPS, {"execution": {"devices": 3}}), patterns, tmp_path)
+
+
+def normalised(rank: int, world: int, meeting, shape: tuple[int, ...], folder) -> None:
+    """One process's part of a batch through a normalisation over all of them, and its gradients."""
+    torch.set_num_threads(1)
+    group = join_group(rank, world, meeting, cuda=False)
+    network, values, weights = a_network(shape)
+    with_global_batch_norm(network, cuda=False)
+    size = shape[0] // world
+    part = values[rank * size : (rank + 1) * size].clone().requires_grad_()
+    whole = gather(network(part))
+    (whole * weights).sum().backward()
+    for parameter in network.parameters():
+        dist.all_reduce(parameter.grad)
+        parameter.grad /= world
+    result = {"whole": whole, "part": part.grad / world, **dict(network.named_buffers())}
+    result |= {f"gradient of {name}": one.grad for name, one in network.named_parameters()}
+    torch.save({name: value.detach() for name, value in result.items()}, folder / f"{rank}.pt")
+    group.wait()
+    assert group == Group(rank, world)
+    dist.destroy_process_group()
+
+
+def a_network(shape: tuple[int, ...]) -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
+    chance = torch.Generator().manual_seed(0)
+    norm = nn.BatchNorm2d if len(shape) == 4 else nn.BatchNorm1d
+    network = nn.Sequential(norm(shape[1]), nn.ReLU(), norm(shape[1]))
+    for parameter in network.parameters():
+        nn.init.uniform_(parameter, 0.5, 1.5, generator=chance)
+    values = torch.randn(shape, generator=chance) * 3 + 5
+    return network, values, torch.randn(shape, generator=chance)
+
+
+@pytest.mark.parametrize("shape", [(8, 3, 4, 4), (12, 5)])
+def test_global_batch_norm_is_batch_norm_of_the_whole(tmp_path, shape):
+    network, values, weights = a_network(shape)
+    values.requires_grad_()
+    wanted = network(values)
+    (wanted * weights).sum().backward()
+    context = processes()
+    children = [start(normalised, rank, 2, tmp_path / "meeting", shape, tmp_path, context=context) for rank in range(2)]
+    for child in children:
+        child.join()
+        assert child.exitcode == 0
+    parts = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
+    for found in parts:
+        assert torch.allclose(found["whole"], wanted, atol=1e-5)
+        for name, buffer in network.named_buffers():
+            assert torch.allclose(found[name], buffer, atol=1e-5)
+        for name, parameter in network.named_parameters():
+            assert torch.allclose(found[f"gradient of {name}"], parameter.grad, atol=1e-4)
+    assert torch.allclose(torch.cat([found["part"] for found in parts]), values.grad, atol=1e-5)
