@@ -25,7 +25,7 @@ def load_run(run_dir: Path, device: torch.device | str = "cpu") -> Network:
         UserError: a file is missing or unreadable, the weights are of another configuration, or their digest differs.
     """
     config = run_dir / "config.yaml"
-    parameters, identities = _read_config(config)
+    parameters, identities = read_config(config)
     model = parameters.model
     start = Backbone(**{**model.backbone.model_dump(), "weights": "random", "file": None, "file_digest": None})
     network = build_network(model.model_copy(update={"backbone": start}), identities)
@@ -37,7 +37,12 @@ def load_run(run_dir: Path, device: torch.device | str = "cpu") -> Network:
     return network.to(device).eval()
 
 
-def _read_config(path: Path) -> tuple[RunParameters, int]:
+def read_config(path: Path) -> tuple[RunParameters, int]:
+    """A run's parameters and its number of training identities, from its config.yaml.
+
+    Raises:
+        UserError: it is not there, or not a run's.
+    """
     if not path.is_file():
         raise UserError("no such run", where=str(path), mend="give the folder of a run, results/runs/KEY")
     try:
