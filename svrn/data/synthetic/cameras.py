@@ -69,7 +69,7 @@ def camera(number: int, seed: int) -> Camera:
         lanes=(round(mirrored * lanes[0], 5), round(mirrored * lanes[1], 5)),
         zone=(start, round(start + stretch, 5)),
         roll=uniform(rng, -2.5, 2.5),
-        pixels=uniform(rng, 0.62, 1.15),
+        pixels=uniform(rng, 1.3, 2.3) if place == "gantry" else uniform(rng, 0.62, 1.15),
         weather=weather,
         sun_azimuth=uniform(rng, 0, 360),
         sun_elevation=uniform(rng, 14, 26) if weather == "dusk" else uniform(rng, 32, 66),

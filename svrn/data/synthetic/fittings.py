@@ -189,7 +189,7 @@ def _roof_span(model: Model, shell: Shell) -> tuple[float, float, float, float]:
     rear = model.deck + model.rear_run
     front = shell.length - model.bonnet - model.rake
     half = 0.965 * shell.half_width - model.tumblehome * (model.height - shell.belt)
-    return rear, front, 0.85 * half, model.height + 0.01
+    return rear, front, 0.76 * half, model.height + 0.01
 
 
 def _rack(item: Item, model: Model, shell: Shell, back: float) -> list[Piece]:
@@ -197,6 +197,7 @@ def _rack(item: Item, model: Model, shell: Shell, back: float) -> list[Piece]:
     pieces = []
     for share in (0.22, 0.72):
         x = rear + share * (front - rear)
+        z = shell.top(x)
         pieces.append(_own(rod((x, -half, z + 0.09), (x, half, z + 0.09), 0.06), DARK, Part.ROOF))
         for side in (1, -1):
             pieces.append(_own(rod((x, side * 0.96 * half, z - 0.05), (x, side * 0.96 * half, z + 0.09), 0.05), DARK, Part.ROOF))
@@ -204,9 +205,11 @@ def _rack(item: Item, model: Model, shell: Shell, back: float) -> list[Piece]:
 
 
 def _rails(item: Item, model: Model, shell: Shell, back: float) -> list[Piece]:
-    rear, front, half, z = _roof_span(model, shell)
+    rear, front, half, _ = _roof_span(model, shell)
     colour: Rgb = (0.7, 0.7, 0.72) if item.a > 0.45 else DARK
-    return [_own(rod((rear + 0.1, s * half, z + 0.04), (front - 0.15, s * half, z + 0.04), 0.06), colour, Part.ROOF, 0.6) for s in (1, -1)]
+    begin, end = rear + 0.12, front - 0.2
+    low, high = shell.top(begin) + 0.04, shell.top(end) + 0.04
+    return [_own(rod((begin, s * half, low), (end, s * half, high), 0.055), colour, Part.ROOF, 0.6) for s in (1, -1)]
 
 
 def _roof_box(item: Item, model: Model, shell: Shell, back: float) -> list[Piece]:
@@ -246,12 +249,13 @@ def _unit(item: Item, model: Model, shell: Shell, back: float) -> list[Piece]:
 def _rod_antenna(item: Item, model: Model, shell: Shell, back: float) -> list[Piece]:
     rear, front, half, z = _roof_span(model, shell)
     x = rear + item.a * (front - rear)
+    z = shell.top(x)
     return [_own(rod((x, item.b * half, z), (x - 0.25, item.b * half, z + 0.55), 0.025), DARK, Part.ROOF)]
 
 
 def _fin(item: Item, model: Model, shell: Shell, back: float) -> list[Piece]:
     rear, front, half, z = _roof_span(model, shell)
-    return [_own(box((rear + 0.18, 0, z + 0.05), (0.22, 0.05, 0.12), 0.6), DARK, Part.ROOF, 0.7)]
+    return [_own(box((rear + 0.18, 0, shell.top(rear + 0.18) + 0.06), (0.22, 0.05, 0.12), 0.6), DARK, Part.ROOF, 0.7)]
 
 
 def _spoiler(item: Item, model: Model, shell: Shell, back: float) -> list[Piece]:

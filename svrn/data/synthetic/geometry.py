@@ -21,6 +21,18 @@ class Mesh:
     params: Floats
 
 
+def dot(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Row by row inner products of [N, 3] with [N, 3]."""
+    product: NDArray[np.float32] = np.einsum("ij,ij->i", a, b)
+    return product
+
+
+def to_unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Scale the rows of [N, 3] to length 1, in place."""
+    vectors /= np.maximum(np.sqrt(dot(vectors, vectors)), 1e-6)[:, None]
+    return vectors
+
+
 def corner_cut(points: NDArray[np.float64], rounds: int) -> NDArray[np.float64]:
     """Chaikin's corner cutting of an open polyline along axis 0; both ends stay where they are."""
     for _ in range(rounds):
@@ -36,9 +48,8 @@ def smooth(vertices: NDArray[np.floating], faces: NDArray[np.integer], params: N
     v = np.asarray(vertices, np.float64)
     f = np.asarray(faces, np.int32)
     cross = np.cross(v[f[:, 1]] - v[f[:, 0]], v[f[:, 2]] - v[f[:, 0]])
-    normals = np.zeros_like(v)
-    for corner in range(3):
-        np.add.at(normals, f[:, corner], cross)
+    corners = f.T.ravel()
+    normals = np.stack([np.bincount(corners, np.tile(cross[:, axis], 3), len(v)) for axis in range(3)], 1)
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
     extra = np.zeros((len(v), 4)) if params is None else params
     return Mesh(v.astype(np.float32), f, normals.astype(np.float32), np.asarray(extra, np.float32))
@@ -51,15 +62,21 @@ def grid_faces(rows: int, columns: int) -> Ints:
     return np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)])
 
 
+_QUADS = ((0, 2, 3, 1), (4, 5, 7, 6), (0, 1, 5, 4), (2, 6, 7, 3), (0, 4, 6, 2), (1, 3, 7, 5))
+_CORNERS = np.array([[x, y, z] for z in (-1, 1) for y in (-1, 1) for x in (-1, 1)], float)
+_BOX_FACES = np.array([[4 * i + a, 4 * i + b, 4 * i + c] for i in range(6) for a, b, c in ((0, 1, 2), (0, 2, 3))], np.int32)
+_BOX_NORMALS = np.repeat(
+    np.array([[0, 0, -1], [0, 0, 1], [0, -1, 0], [0, 1, 0], [-1, 0, 0], [1, 0, 0]], np.float32), 4, axis=0
+)
+_NO_PARAMS = np.zeros((24, 4), np.float32)
+
+
 def box(centre: tuple[float, float, float], size: tuple[float, float, float], taper: float = 1.0) -> Mesh:
     """A box with flat sides; `taper` scales its top."""
-    corners = np.array([[x, y, z] for z in (-1, 1) for y in (-1, 1) for x in (-1, 1)], float)
+    corners = _CORNERS * np.array(size) / 2
     corners[4:, :2] *= taper
-    corners = corners * np.array(size) / 2 + np.array(centre)
-    quads = [(0, 2, 3, 1), (4, 5, 7, 6), (0, 1, 5, 4), (2, 6, 7, 3), (0, 4, 6, 2), (1, 3, 7, 5)]
-    vertices = np.concatenate([corners[list(quad)] for quad in quads])
-    faces = np.array([[4 * i + a, 4 * i + b, 4 * i + c] for i in range(6) for a, b, c in ((0, 1, 2), (0, 2, 3))])
-    return smooth(vertices, faces)
+    corners += np.array(centre)
+    return Mesh(corners[np.array(_QUADS).ravel()].astype(np.float32), _BOX_FACES, _BOX_NORMALS, _NO_PARAMS)
 
 
 def ellipsoid(centre: tuple[float, float, float], size: tuple[float, float, float], steps: int = 9) -> Mesh:

@@ -96,6 +96,8 @@ class Model:
     rear_overhang: float
     bow: float
     belt_rise: float
+    softness: float
+    """how far corners of the silhouette are rounded (m)"""
     lamps: str
     lamp_height: float
     lamp_width: float
@@ -134,6 +136,7 @@ def vehicle_model(index: int, pool: str, seed: int) -> Model:
         rear_overhang=uniform(rng, 1.6, 2.4) if kind == "bus" else uniform(rng, 0.7, 1.0) + (0.4 if big else 0.0),
         bow=uniform(rng, 0.03, 0.08) if big else uniform(rng, 0.08, 0.26),
         belt_rise=0.0 if big else uniform(rng, 0.0, 0.14),
+        softness=uniform(rng, 0.06, 0.12) if kind in ("van", "bus", "truck") else uniform(rng, 0.08, 0.24),
         lamps=pick(rng, LAMPS),
         lamp_height=uniform(rng, 0.09, 0.17),
         lamp_width=uniform(rng, 0.24, 0.42),

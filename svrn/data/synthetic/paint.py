@@ -48,8 +48,8 @@ class Spots:
     normal: Floats
 
 
-def paint_shell(vehicle: Vehicle, spots: Spots, lamps_on: bool) -> Look:
-    """The look of points of the shell."""
+def paint_shell(vehicle: Vehicle, spots: Spots, lamps_on: bool, inside: bool = False) -> Look:
+    """The look of points of the shell; of its inner side only where it is glass or open is worked out."""
     model, count = vehicle.identity.model, len(spots.x)
     look = Look(
         albedo=np.broadcast_to(linear(vehicle.identity.paint), (count, 3)).astype(np.float32).copy(),
@@ -65,6 +65,9 @@ def paint_shell(vehicle: Vehicle, spots: Spots, lamps_on: bool) -> Look:
     look.part[(spots.u > 7.02) & (spots.u < 9.0) & ~side] = Part.BONNET
     _plastic(look, spots, model)
     _glass(look, spots, vehicle, side)
+    if inside:
+        _arches(look, spots, vehicle)
+        return look
     _gaps(look, spots, vehicle)
     _front(look, spots, vehicle, lamps_on)
     _tail(look, spots, vehicle, lamps_on)
@@ -85,6 +88,7 @@ def _set(look: Look, mask: Bools, colour: tuple[float, float, float], gloss: flo
 def _plastic(look: Look, spots: Spots, model: Model) -> None:
     low = spots.z < model.clearance + 0.04 + model.cladding
     _set(look, low, (0.09, 0.09, 0.095), 0.25)
+    _set(look, (spots.v < 1.6) | (spots.u < 0.35) | (spots.u > 10.75), (0.04, 0.04, 0.04), 0.1)
     ends = (spots.x > vehicle_end(model) - 0.4) | (spots.x < 0.35)
     look.part[ends & (spots.z < model.clearance + 0.36) & (spots.v > 0.5)] = Part.BUMPER
 
@@ -312,6 +316,6 @@ def _dirt(look: Look, spots: Spots, vehicle: Vehicle) -> None:
     identity = vehicle.identity
     height = (spots.z - identity.model.clearance) / 0.75
     amount = noise(spots.x + 5, spots.z + spots.y, 40.0, 2, identity.seed) * np.float32(1.1) - height
-    cover = np.clip(amount, 0, 1) * np.float32(0.75 * identity.dirt) * ~(look.glass | look.hole)
+    cover = np.clip(amount, 0, 1) * np.float32(0.75 * identity.dirt) * ~(look.glass | look.hole | (spots.v < 1.6))
     look.albedo += (linear((0.42, 0.37, 0.3)) - look.albedo) * cover[:, None]
     look.gloss *= 1 - cover

@@ -17,7 +17,7 @@ from svrn.data.synthetic.sensor import develop, record
 from svrn.data.synthetic.shots import Shot, View, view_of
 from svrn.data.synthetic.truth import Truth, measure
 
-SUPERSAMPLING = 1.3
+SUPERSAMPLING = 1.25
 
 
 @dataclass(frozen=True)
@@ -49,35 +49,58 @@ def render(tracer: Tracer, camera: Camera, shot: Shot, size: int) -> Rendered:
 def _native_share(camera: Camera, view: View) -> float:
     """The camera's own resolution of this crop as a share of the finished image's: far vehicles have fewer pixels."""
     angular = math.sqrt(view.width * view.height)
-    return min(1.0, max(0.42, camera.pixels * angular / 0.36))
+    return min(0.82, max(0.42, camera.pixels * angular / 0.36))
+
+
+_DIMMED = {"sun": 1.0, "cloud": 0.95, "rain": 0.8, "dusk": 0.55, "night": 0.3}
 
 
 def _occlude(picture: Image.Image, camera: Camera, view: View, shot: Shot) -> NDArray[np.bool_] | None:
-    """Draw what stands or hangs in front, out of focus; the pixels that it hides, or None."""
+    """Draw what stands, hangs or drives in front, out of focus; the pixels that it hides, or None."""
     width, height = picture.size
-    mask = Image.new("L", picture.size, 0)
-    draw = ImageDraw.Draw(mask)
-    tone = (70, 74, 72)
-    rng = generator("occluder", camera.seed)
-    if camera.poles and shot.blind < 0.9:
-        x = (0.15 + 0.7 * ((camera.poles[0] + 2.2 * shot.blind) % 1.0)) * width
-        half = 0.022 * width + 1
-        draw.polygon([(x - half, 0), (x + half, 0), (x + half, height), (x - half, height)], fill=255)
-        tone = tuple(int(v) for v in rng.integers(60, 150, 3))
+    layer = Image.new("RGBA", picture.size, (0, 0, 0, 0))
+    draw = ImageDraw.Draw(layer)
+    light_share = _DIMMED[camera.weather]
+    if camera.poles:
+        x = (0.1 + 0.8 * ((camera.poles[0] + 2.2 * shot.blind) % 1.0)) * width
+        half = 0.02 * width + 1
+        tone = generator("pole", camera.seed).integers(70, 150)
+        for step in range(6):  # a round post: lighter in its middle
+            shade = int(tone * light_share * (0.6 + 0.14 * min(step, 5 - step) * 2))
+            left = x - half + step * half / 3
+            draw.rectangle([left, 0, left + half / 3, height], fill=(shade, shade, int(0.96 * shade), 255))
     if camera.leaves:
-        for _ in range(42):
-            cx, cy, r = rng.random() * width, rng.random() ** 2 * camera.leaves * height, (0.015 + 0.03 * rng.random()) * width
-            draw.ellipse([cx - 1.6 * r, cy - r, cx + 1.6 * r, cy + r], fill=255)
-        tone = (44, 62, 34)
-    if shot.blind < 0.12:  # another vehicle or a sign in front
-        share = 0.12 + 1.6 * shot.blind
-        edges = [(0, 0, share * width, height), (width * (1 - share), 0, width, height), (0, height * (1 - share), width, height)]
-        draw.rounded_rectangle(edges[shot.blind_side % 3], radius=0.06 * width, fill=255)
-        tone = tuple(int(v) for v in generator("front", shot.blind_side, camera.seed).integers(30, 190, 3))
-    if mask.getbbox() is None:
+        rng = generator("leaves", camera.seed)
+        for _ in range(60):
+            cx, cy, r = rng.random() * width, rng.random() ** 2 * camera.leaves * height, (0.012 + 0.03 * rng.random()) * width
+            tone = light_share * (0.6 + 0.6 * rng.random())
+            draw.ellipse([cx - 1.6 * r, cy - r, cx + 1.6 * r, cy + r], fill=(int(46 * tone), int(66 * tone), int(34 * tone), 255))
+    if shot.blind < 0.12:
+        _other_vehicle(draw, width, height, shot, light_share)
+    if layer.getbbox() is None:
         return None
-    soft = mask.filter(ImageFilter.GaussianBlur(0.012 * width))
-    shade = np.linspace(1.15, 0.75, width)[None, :, None] * np.asarray(tone)[None, None]
-    cover = Image.fromarray(np.broadcast_to(np.clip(shade, 0, 255), (height, width, 3)).astype(np.uint8))
-    picture.paste(cover, (0, 0), soft)
-    return np.asarray(soft) > 127
+    layer = layer.filter(ImageFilter.GaussianBlur(0.011 * width))
+    cover = layer.getchannel("A")
+    picture.paste(layer.convert("RGB"), (0, 0), cover)
+    return np.asarray(cover) > 127
+
+
+def _other_vehicle(draw: ImageDraw.ImageDraw, width: int, height: int, shot: Shot, light_share: float) -> None:
+    """The blurred corner of a vehicle that is nearer to the camera: paint, a window, a dark sill."""
+    share = 0.1 + 1.7 * shot.blind
+    tones = ((205, 206, 204), (38, 39, 42), (120, 122, 126), (82, 30, 30), (36, 52, 86), (150, 140, 118))
+    paint, glass, sill = (
+        tuple(int(light_share * value) for value in colour) for colour in (tones[shot.seed % 6], (44, 50, 56), (26, 26, 27))
+    )
+    if shot.blind_side == 2:
+        top = height * (1 - share)
+        draw.rounded_rectangle([-width, top, 2 * width, 2 * height], radius=0.08 * width, fill=(*paint, 255))
+        draw.rounded_rectangle([0.12 * width, top + 0.25 * share * height, 0.9 * width, 2 * height], radius=0.03 * width,
+                               fill=(*glass, 255))
+        return
+    edge = share * width
+    left, right = (-width, edge) if shot.blind_side == 0 else (width - edge, 2 * width)
+    draw.rounded_rectangle([left, 0.12 * height, right, 2 * height], radius=0.1 * width, fill=(*paint, 255))
+    inset = 0.18 * edge
+    draw.rounded_rectangle([left + inset, 0.2 * height, right - inset, 0.46 * height], radius=0.03 * width, fill=(*glass, 255))
+    draw.rectangle([left, 0.86 * height, right, 2 * height], fill=(*sill, 255))

@@ -100,7 +100,7 @@ def images(preset: Preset) -> list[PlannedImage]:
 def _pass(rng: np.random.Generator, spot: Camera, frames: int) -> list[Shot]:
     """The frames of one pass: a few hundredths of a second apart, so nearly the same picture."""
     lane = int(rng.integers(2))
-    step = uniform(rng, 0.12, 0.45) * (-1 if lane == 0 else 1)
+    step = uniform(rng, 0.2, 0.6) * (-1 if lane == 0 else 1)
     reach = step * (frames - 1)
     low, high = spot.zone
     start = uniform(rng, low, high) if abs(reach) >= high - low else uniform(rng, low - min(reach, 0), high - max(reach, 0))

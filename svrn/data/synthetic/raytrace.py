@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from svrn.data.synthetic.cameras import Camera, Light
 from svrn.data.synthetic.environment import backdrop, mirrored
+from svrn.data.synthetic.geometry import dot, to_unit
 from svrn.data.synthetic.paint import Look, Spots, paint_shell
 from svrn.data.synthetic.parts import Part, Surface
 from svrn.data.synthetic.seeds import generator
@@ -38,6 +39,7 @@ class _Hits:
     normal: Floats
     piece: NDArray[np.int32]
     params: Floats
+    """[4, N]"""
 
 
 class Tracer:
@@ -47,7 +49,8 @@ class Tracer:
         self.vehicle = vehicle
         self._scene = EmbreeScene()
         self._mesh = TriangleMesh(self._scene, vehicle.vertices, vehicle.faces)
-        self._attributes = np.concatenate([vehicle.normals, vehicle.params], 1)
+        self._attributes = np.ascontiguousarray(np.concatenate([vehicle.normals, vehicle.params], 1).T)
+        self._corners = np.ascontiguousarray(vehicle.faces.T)
         self._low = vehicle.vertices.min(0)
         self._high = vehicle.vertices.max(0)
 
@@ -55,14 +58,13 @@ class Tracer:
         """The view at columns x rows pixels."""
         rays = view.rays(columns, rows)
         count = len(rays)
-        origins = np.broadcast_to(view.origin, rays.shape)
         radiance = np.empty((count, 3), np.float32)
         part = np.zeros(count, np.uint8)
         detail = np.zeros(count, bool)
-        hits, missed = self._cast(origins, rays)
-        radiance[missed] = self._around(view, camera, light, rays[missed], view.origin, seed)
+        hits, missed = self._cast(view.origin[None], rays)
+        radiance[missed] = self._around(view, camera, light, rays.take(missed, axis=0), view.origin, seed)
         look = self._look(hits, light)
-        colour = self._shade(view, camera, light, hits, look, rays[hits.index], seed)
+        colour = self._shade(view, camera, light, hits, look, rays.take(hits.index, axis=0), seed)
         through = np.flatnonzero(look.glass | look.hole)
         if len(through):
             self._behind(view, camera, light, hits, look, rays, through, colour, seed)
@@ -72,29 +74,34 @@ class Tracer:
         return Frame(radiance.reshape(rows, columns, 3), part.reshape(rows, columns), detail.reshape(rows, columns))
 
     def _cast(self, origins: Floats, rays: Floats) -> tuple[_Hits, NDArray[np.intp]]:
-        found = self._scene.run(np.ascontiguousarray(origins, np.float32), rays, output=True)
+        """What rays [N, 3] from origins [N or 1, 3] meet first, and the indices of those that meet nothing."""
+        found = self._scene.run(np.ascontiguousarray(np.broadcast_to(origins, rays.shape)), rays, output=True)
         face = found["primID"]
         index = np.flatnonzero(face >= 0)
         face = face[index]
-        b, c = found["u"][index, None], found["v"][index, None]
-        corners = self.vehicle.faces[face]
-        values = self._attributes[corners[:, 0]] * (1 - b - c) + self._attributes[corners[:, 1]] * b + self._attributes[corners[:, 2]] * c
-        position = origins[index] + rays[index] * found["tfar"][index, None]
-        normal = values[:, :3]
-        normal /= np.maximum(np.sqrt((normal * normal).sum(1, keepdims=True)), 1e-6)
-        facing = (normal * rays[index]).sum(1) > 0
-        normal[facing] *= -1
-        hits = _Hits(index, position, normal, self.vehicle.piece_of_face[face], values[:, 3:])
+        b, c = found["u"][index], found["v"][index]
+        first, second, third = self._corners.take(face, axis=1)
+        table = self._attributes
+        values = table.take(first, axis=1) * (1 - b - c)
+        values += table.take(second, axis=1) * b
+        values += table.take(third, axis=1) * c
+        ahead = rays.take(index, axis=0)
+        position = ahead * found["tfar"].take(index)[:, None]
+        position += origins.take(index, axis=0) if len(origins) > 1 else origins
+        normal = to_unit(np.ascontiguousarray(values[:3].T))
+        normal *= np.where(dot(normal, ahead) > 0, np.float32(-1), np.float32(1))[:, None]
+        hits = _Hits(index, position, normal, self.vehicle.piece_of_face[face], values[3:])
         return hits, np.flatnonzero(found["primID"] < 0)
 
-    def _look(self, hits: _Hits, light: Light) -> Look:
+    def _look(self, hits: _Hits, light: Light, inside: bool = False) -> Look:
         """Shell, wheels and plain pieces put into one."""
         look = paint_plain(self.vehicle, hits.piece, hits.position, hits.normal, hits.params)
         on_shell = np.flatnonzero(hits.piece == 0)
         if len(on_shell):
-            x, y, z = hits.position[on_shell].T
-            u, v, top, belt = hits.params[on_shell].T
-            painted = paint_shell(self.vehicle, Spots(x + self.vehicle.offset, y, z, u, v, top, belt, hits.normal[on_shell]), light.lamps)
+            x, y, z = hits.position.take(on_shell, axis=0).T
+            u, v, top, belt = hits.params[:, on_shell]
+            spots = Spots(x + self.vehicle.offset, y, z, u, v, top, belt, hits.normal.take(on_shell, axis=0))
+            painted = paint_shell(self.vehicle, spots, light.lamps, inside)
             for name in ("albedo", "gloss", "part", "detail", "glass", "hole", "glow"):
                 getattr(look, name)[on_shell] = getattr(painted, name)
         return look
@@ -103,9 +110,7 @@ class Tracer:
         """The sun's direction in the vehicle's frame, and one jittered direction a point (soft shadows)."""
         sun = view.to_vehicle(light.sun)
         spread = generator("sun", seed, count).random((count, 3), dtype=np.float32) - np.float32(0.5)
-        rays = sun + spread * np.float32(2 * light.softness)
-        rays /= np.sqrt((rays * rays).sum(1, keepdims=True))
-        return sun, rays
+        return sun, to_unit(sun + spread * np.float32(2 * light.softness))
 
     def _lit(self, points: Floats, rays: Floats) -> Floats:
         """1 where nothing stands between a point and the sun."""
@@ -116,7 +121,7 @@ class Tracer:
         near = np.flatnonzero(((high > self._low[:2]) & (low < self._high[:2])).all(1))
         free = np.ones(len(points), np.float32)
         if len(near):
-            blocked = self._scene.run(np.ascontiguousarray(points[near]), np.ascontiguousarray(rays[near]), query="OCCLUDED")
+            blocked = self._scene.run(points.take(near, axis=0), rays.take(near, axis=0), query="OCCLUDED")
             free[near] = blocked < 0
         return free
 
@@ -128,19 +133,19 @@ class Tracer:
         index = np.flatnonzero(on_ground)
         if not len(index):
             return colour
-        local = self._local_points(view, points[index])
+        local = self._local_points(view, points.take(index, axis=0))
         sun, jitter = self._sun(view, light, seed, len(index))
         local[:, 2] = 0.004
         free = self._lit(local, jitter)
         half = 0.5 * (self._high - self._low)[:2]
         beyond = np.maximum(np.abs(local[:, :2] - 0.5 * (self._high + self._low)[:2]) - half * np.float32(0.96), 0)
-        gap = np.sqrt((beyond * beyond).sum(1))
+        gap = np.hypot(beyond[:, 0], beyond[:, 1])
         open_sky = 1 - 0.82 * np.exp(-gap * np.float32(2.6))
         received = free[:, None] * np.asarray(light.sun_light, np.float32) * max(float(sun[2]), 0.1)
         received = received + open_sky[:, None] * np.asarray(light.sky, np.float32)
-        seen = colour[index] * received
+        seen = colour.take(index, axis=0) * received
         if light.wet:
-            seen = seen * np.float32(0.6) + self._puddle(view, camera, light, world[index], local) * np.float32(0.32)
+            seen = seen * np.float32(0.6) + self._puddle(view, camera, light, world.take(index, axis=0), local) * np.float32(0.32)
         colour[index] = seen
         return colour
 
@@ -161,16 +166,17 @@ class Tracer:
         free = np.zeros(len(normal), np.float32)
         lit = np.flatnonzero(facing > 0)
         if len(lit):
-            free[lit] = self._lit(hits.position[lit] + normal[lit] * np.float32(0.01), jitter[lit])
+            free[lit] = self._lit(hits.position.take(lit, axis=0) + normal.take(lit, axis=0) * np.float32(0.01), jitter.take(lit, axis=0))
         upward = (0.5 + 0.5 * normal[:, 2:])
         low = np.clip(hits.position[:, 2:] / np.float32(0.55), 0.25, 1)
         sky = np.asarray(light.sky, np.float32) * upward
         bounce = (np.asarray(light.sun_light, np.float32) * np.float32(0.1) + np.asarray(light.sky, np.float32) * np.float32(0.12)) * (1 - upward)
         received = (facing * free)[:, None] * np.asarray(light.sun_light, np.float32) + sky * low + bounce * low
         colour = look.albedo * received
-        cosine = -(normal * rays).sum(1)
+        cosine = -dot(normal, rays)
         reflected = rays + 2 * cosine[:, None] * normal
-        fresnel = (0.045 + 0.955 * (1 - np.clip(cosine, 0, 1)) ** 5) * look.gloss**2
+        least = np.where(look.glass, np.float32(0.075), np.float32(0.045))
+        fresnel = (least + 0.93 * (1 - np.clip(cosine, 0, 1)) ** 5) * look.gloss**2
         world = view.to_world(reflected)
         colour += mirrored(world, camera, light) * fresnel[:, None]
         shine = np.clip(reflected @ sun, 0, 1)
@@ -184,14 +190,14 @@ class Tracer:
         colour: Floats, seed: int,
     ) -> None:
         """Add to `colour` what is seen through glass and openings, and its parts and details to `look`."""
-        ahead = rays[hits.index[through]]
-        start = hits.position[through] + ahead * np.float32(0.012)
+        ahead = rays.take(hits.index[through], axis=0)
+        start = hits.position.take(through, axis=0) + ahead * np.float32(0.012)
         inner, missed = self._cast(start, ahead)
         seen = np.empty((len(through), 3), np.float32)
         world = view.to_world(ahead)
         outside = mirrored(world, camera, light)
         seen[missed] = outside[missed]
-        inside = self._look(inner, light)
+        inside = self._look(inner, light, inside=True)
         dim = np.asarray(light.sky, np.float32) * np.float32(0.55) + np.asarray(light.sun_light, np.float32) * np.float32(0.16)
         opened = look.hole[through][inner.index]
         amount = np.where(opened, 0.55, 0.8).astype(np.float32)[:, None] * (0.55 + 0.45 * inner.normal[:, 2:])

@@ -25,7 +25,7 @@ def develop(radiance: Floats, camera: Camera, exposure: float) -> Image.Image:
     return Image.fromarray((np.clip(value, 0, 1) * 255 + 0.5).astype(np.uint8))
 
 
-_AUTO = {"sun": 1.0, "cloud": 1.15, "rain": 1.6, "dusk": 1.45, "night": 2.3}
+_AUTO = {"sun": 1.3, "cloud": 1.4, "rain": 1.8, "dusk": 1.7, "night": 2.6}
 """What automatic exposure does in each weather."""
 
 

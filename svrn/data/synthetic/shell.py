@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ TAIL, DECK, ROOF_REAR, ROOF_MID, HEADER, COWL, BONNET, NOSE, BUMPER, END = 2, 3,
 """Places along the profile (the shell's parameter u): rear bottom 0, rear bumper 1, ..., front bottom 11."""
 SHOULDER, RAIL = 5, 6
 """Places around a cross-section (the shell's parameter v): 0 the middle of the floor, 8 the middle of the roof."""
-STATIONS = 76
+STATIONS = 80
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,9 @@ def shell_length(model: Model) -> float:
     return min(2.1, 0.36 * model.length) if model.type == "truck" else model.length
 
 
+@lru_cache(maxsize=4)
 def build_shell(model: Model) -> Shell:
-    """The body shell of a model, its rear bumper at x = 0."""
+    """The body shell of a model, its rear bumper at x = 0; kept for the model's next vehicle."""
     length = shell_length(model)
     profile = _profile(model, length)
     half = model.width / 2
@@ -78,7 +80,7 @@ def _profile(model: Model, length: float) -> Array:
         [cowl, m.cowl_height, 7], [0.5 * (cowl + length - nose_back), 0.55 * m.nose_height + 0.45 * m.cowl_height + 0.02, 8],
         [length - nose_back, m.nose_height, 9], [length, low + 0.5 * (m.nose_height - low), 10], [length - 0.14, low, 11],
     ])
-    smoothed = corner_cut(_doubled(points, 0.12 if slim else 0.22), 3)
+    smoothed = corner_cut(_doubled(points, model.softness), 3)
     step = np.hypot(np.diff(smoothed[:, 0]), np.diff(smoothed[:, 1]))
     arc = np.concatenate([[0.0], np.cumsum(step)])
     at = np.linspace(0, arc[-1], STATIONS)
@@ -118,7 +120,7 @@ def _section(
         [w, low + 0.45 * (crease - low), 3], [1.0 * w, crease, 4], [0.975 * w, shoulder, 5],
         [inner, top - rail_drop, 6], [0.82 * inner, top + 0.2 * crown, 7], [0.0, top + crown, 8],
     ])
-    smoothed = corner_cut(_doubled(points, 0.07), 2)
+    smoothed = corner_cut(_doubled(points, 0.06), 1)
     y, z, v = smoothed.T
     bow = model.bow * (np.abs(y) / half) ** 2.6 * (np.clip((along - 0.62) / 0.38, 0, 1) ** 1.5)
     bow = bow - 0.7 * model.bow * (np.abs(y) / half) ** 3 * (np.clip((0.3 - along) / 0.3, 0, 1) ** 1.5)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from svrn.data.synthetic.cameras import Camera
+from svrn.data.synthetic.geometry import to_unit
 
 Floats = NDArray[np.float32]
 ASPECT = (0.72, 1.75)
@@ -66,9 +67,7 @@ class View:
         y = self.top_edge + self.height * (np.arange(rows, dtype=np.float32) + 0.5) / rows
         across = x[:, None] * self.right
         grid = (self.forward + y[:, None] * self.down)[:, None] + across[None]
-        grid = grid.reshape(-1, 3)
-        grid /= np.sqrt((grid * grid).sum(1, keepdims=True))
-        return np.ascontiguousarray(grid, np.float32)
+        return to_unit(np.ascontiguousarray(grid.reshape(-1, 3), np.float32))
 
     def to_world(self, vectors: Floats) -> Floats:
         """Rotate vectors [N, 3] of the vehicle's frame into the world's."""

@@ -31,12 +31,12 @@ def paint_plain(vehicle: Vehicle, piece: NDArray[np.int32], position: Floats, no
     for kind, paint in ((Surface.WHEEL, _wheel), (Surface.CARGO, _cargo)):
         index = np.flatnonzero(surface == kind)
         if len(index):
-            paint(look, index, vehicle, position[index], normal[index], params[index])
+            paint(look, index, vehicle, position[index], normal[index], params[:, index])
     return look
 
 
 def _wheel(look: Look, index: NDArray[np.intp], vehicle: Vehicle, position: Floats, normal: Floats, params: Floats) -> None:
-    share, angle, outer = params[:, 0], params[:, 1], params[:, 2] > 0.5
+    share, angle, outer = params[0], params[1], params[2] > 0.5
     identity = vehicle.identity
     rim = (share < 0.68) & outer
     hub = share < 0.13

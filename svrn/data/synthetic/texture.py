@@ -33,9 +33,12 @@ def noise(x: Floats, y: Floats, scale: float, octave: int, seed: int) -> Floats:
     return table[i & (TABLE - 1), j & (TABLE - 1)]
 
 
+@lru_cache(maxsize=4096)
 def linear(colour: tuple[float, float, float]) -> Floats:
-    """sRGB to linear light."""
-    return np.asarray(colour, np.float32) ** np.float32(2.2)
+    """sRGB to linear light; read-only, because it is kept."""
+    value = np.asarray(colour, np.float32) ** np.float32(2.2)
+    value.flags.writeable = False
+    return value
 
 
 def decal_pattern(decal: Decal, p: Floats, q: Floats) -> tuple[Floats, Floats]:
