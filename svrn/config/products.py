@@ -13,7 +13,7 @@ from typing import Any
 from svrn.config.benchmark import Benchmark
 from svrn.config.documents import suggestion
 from svrn.config.identity import EVALUATION_SEMANTICS as EVALUATION_SEMANTICS
-from svrn.config.identity import key_of
+from svrn.config.identity import effective_inference, key_of, run_identity
 from svrn.config.schedule import positions
 from svrn.config.study import DATA, Cell, Embedding, Evaluation, Run, Study, digests_of, load_study
 from svrn.config.suite import Settings
@@ -172,7 +172,7 @@ def timed(study: Study, table: str | None = None) -> bool:
 def timing_fingerprint(study: Study) -> str:
     """Changes when what table 7 measures changes: its networks and their input."""
     measured = [
-        [cell.row, *(p.model_dump(mode="json", include={"model", "training", "inference"}) for p in cell.parameters)]
+        [cell.row, *([run_identity(one, "timing"), effective_inference(one)] for one in cell.parameters)]
         for cell in study.cells
         if cell.kind == "timing"
     ]

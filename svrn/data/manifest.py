@@ -147,7 +147,10 @@ def write_manifest(manifest: Manifest, path: str | os.PathLike[str]) -> None:
     table = pa.Table.from_pandas(manifest.table[SCHEMA.names], schema=SCHEMA, preserve_index=False)
     with atomic_write(final) as temporary:
         pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
-    sidecar = {key.removeprefix("svrn."): value for key, value in metadata.items()} | {"images": len(manifest.table)}
+    sidecar = {key.removeprefix("svrn."): value for key, value in metadata.items()} | {
+        "images": len(manifest.table),
+        "train_images": len(manifest.members("train")),
+    }
     write_json(final.with_suffix(".json"), sidecar)  # what the workflow reads when it is parsed, without Parquet
 
 

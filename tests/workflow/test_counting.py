@@ -33,7 +33,7 @@ def project(finished: Project) -> Iterator[Project]:
         shutil.copytree(finished.folder / name, kept / name, copy_function=shutil.copy2)
     yield finished
     for name in ("params", "workflow", "data", "results"):
-        shutil.rmtree(finished.folder / name)
+        shutil.rmtree(finished.folder / name, ignore_errors=True)
         shutil.move(kept / name, finished.folder / name)
 
 

@@ -1,0 +1,205 @@
+"""What a suite still needs and why: runs done and to do, the cells each feeds, and how long it would take."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any, Literal
+
+import yaml
+
+from svrn.config.identity import differences, key_of, run_identity
+from svrn.config.parameters import RunParameters
+from svrn.config.products import evaluation_files, run_outputs
+from svrn.config.schedule import longest_first, relative_cost
+from svrn.config.study import DATA, RESULTS, Run, Study
+
+State = Literal["done", "stopped", "to do"]
+
+#: The paper's input: 32 images of 256 x 256 a step, one pass through the network (section IV-B; table 7's baseline).
+_PAPER_STEP = 32 * 256**2
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """A run that lies in results/runs: what it is and what it cost (None: it is not finished)."""
+
+    key: str
+    label: str
+    identity: dict[str, Any]
+    parameters: RunParameters
+    device_seconds: float | None
+    device_kind: str | None
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A length in device-seconds and what it rests on."""
+
+    seconds: float
+    rests_on: str
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run of the suite. why: what keeps it from being done, one line each; empty where it is done."""
+
+    run: Run
+    state: State
+    rows: tuple[str, ...]
+    cells: int
+    why: tuple[str, ...]
+    estimate: Estimate | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A suite's runs, longest first, and the steps after them."""
+
+    study: Study
+    runs: tuple[PlannedRun, ...]
+    embeddings_to_do: int
+    evaluations_to_do: int
+    without_data: tuple[str, ...]
+    waiting: dict[str, int]
+
+    def to_do(self) -> list[PlannedRun]:
+        """The runs that are not done."""
+        return [planned for planned in self.runs if planned.state != "done"]
+
+
+def make_plan(study: Study) -> Plan:
+    """Look at what is there and say what is missing."""
+    past = list(past_runs())
+    finished = {one.key: one for one in past}
+    images = {name: _images(name) for name in study.benchmarks}
+    planned = []
+    for run in longest_first(list(study.runs.values())):
+        state = _state(run)
+        cells = study.cells_of(run.key)
+        rows = tuple(dict.fromkeys(f"{cell.table}: {cell.row}" for cell in cells))
+        known = finished.get(run.key)
+        if state == "done" and known and known.device_seconds is not None:
+            estimate: Estimate | None = Estimate(known.device_seconds, "measured")
+        else:
+            estimate = _estimate(run.parameters, images.get(run.benchmark), past, study)
+        planned.append(PlannedRun(run, state, rows, len(cells), _why(run, state, past), estimate))
+    missing_scores = {str(Path(file).parent) for file in evaluation_files(study) if not Path(file).is_file()}
+    return Plan(
+        study,
+        tuple(planned),
+        sum(not embedding.file.is_file() for embedding in study.embeddings.values()),
+        len(missing_scores),
+        tuple(name for name, benchmark in study.benchmarks.items() if not benchmark.available),
+        _waiting(study),
+    )
+
+
+def past_runs(folder: Path = RESULTS / "runs") -> Iterator[PastRun]:
+    """Every run in `folder` that can be read; one of an older version of the parameters is passed over."""
+    for file in sorted(folder.glob("*/config.yaml")):
+        try:
+            content = yaml.safe_load(file.read_text(encoding="utf-8"))
+            parameters = RunParameters.model_validate(content["parameters"])
+            identity = run_identity(parameters, content["train_digest"])
+        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+            continue
+        record = _record(file.with_name("run.json"))
+        seconds = record.get("device_seconds")
+        kind = record.get("device_kind")
+        yield PastRun(file.parent.name, str(content.get("label", "")), identity, parameters, seconds, kind)
+
+
+def _record(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _state(run: Run) -> State:
+    if all(file.is_file() for file in run_outputs(run)):
+        return "done"
+    return "stopped" if any((run.folder / "checkpoints").glob("*")) else "to do"
+
+
+def _why(run: Run, state: State, past: list[PastRun]) -> tuple[str, ...]:
+    if state == "done":
+        return ()
+    if state == "stopped":
+        return ("stopped part-way: goes on from its checkpoint",)
+    there = [file.name for file in run_outputs(run) if file.is_file()]
+    if there:
+        missing = [file.name for file in run_outputs(run) if not file.is_file()]
+        return (f"{', '.join(missing)} is not there any more",)
+    mine = run_identity(run.parameters, run.train_digest)
+    compared = [(differences(one.identity, mine), one) for one in past if one.key != run.key]
+    if not compared:
+        return ("never trained",)
+    changes, nearest = min(compared, key=lambda pair: (len(pair[0]), pair[1].key))
+    return (f"never trained; nearest is {nearest.key} ({nearest.label}):", *changes)
+
+
+def _estimate(parameters: RunParameters, images: int | None, past: list[PastRun], study: Study) -> Estimate | None:
+    cost = relative_cost(parameters, images) if images else relative_cost(parameters)
+    alike = [one for one in past if _alike(one.parameters, parameters)]
+    for those, rests_on in ((alike, "past runs like it"), (past, "past runs of other networks")):
+        rates = [one.device_seconds / relative_cost(one.parameters) for one in those if one.device_seconds]
+        if rates:
+            return Estimate(cost * median(rates), rests_on)
+    milliseconds = _paper_step(study)
+    if milliseconds is not None and parameters.model.backbone.name == "resnet50":
+        return Estimate(cost / _PAPER_STEP * milliseconds / 1000, "the paper's time for a step")
+    return None
+
+
+def _alike(one: RunParameters, other: RunParameters) -> bool:
+    return one.model.backbone == other.model.backbone and one.training.input.size == other.training.input.size
+
+
+def _paper_step(study: Study) -> float | None:
+    """Milliseconds of a baseline's training step in table 7."""
+    for table in study.tables.values():
+        for row in table.rows:
+            for column, reported in zip(table.columns, row.reported, strict=True):
+                if column.metric == "train.ms" and row.model == "baseline" and isinstance(reported, (int, float)):
+                    return float(reported)
+    return None
+
+
+def _images(benchmark: str) -> int | None:
+    """Training images of a benchmark, from its manifest's sidecar where that is made."""
+    content = _record(DATA / benchmark / "manifest.json")
+    count = content.get("train_images")
+    return int(count) if isinstance(count, int) and count > 0 else None
+
+
+def _waiting(study: Study) -> dict[str, int]:
+    """Distinct runs that wait for a benchmark's manifest, by benchmark: their keys are not known yet."""
+    found: dict[str, set[str]] = {}
+    for cell in study.cells:
+        if cell.kind == "pending" and cell.benchmark:
+            keys = found.setdefault(cell.benchmark, set())
+            keys.update(key_of(run_identity(parameters, cell.benchmark)) for parameters in cell.parameters)
+    return {name: len(keys) for name, keys in found.items()}
+
+
+def cells_by_state(study: Study) -> dict[str, int]:
+    """How many cells the suite's tables have of each kind."""
+    counts: dict[str, int] = {}
+    for cell in study.cells:
+        counts[_KINDS[cell.kind]] = counts.get(_KINDS[cell.kind], 0) + 1
+    return counts
+
+
+_KINDS: dict[str, str] = {
+    "run": "from runs",
+    "timing": "timed",
+    "reported_only": "reported by the paper only",
+    "no_data": "without data",
+    "pending": "waiting for a manifest",
+}
