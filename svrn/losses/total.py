@@ -53,7 +53,7 @@ def total_loss(output: Output, labels: Tensor, losses: Losses) -> LossParts:
     Raises:
         UserError: a loss on G has a weight and the network has no unified layer.
     """
-    features = torch.stack([stage.feature for stage in output.stages]).float()
+    features = torch.stack([stage.feature.float() for stage in output.stages])
     zero = features.new_zeros(())
     triplet = losses.triplet
 
@@ -89,7 +89,7 @@ def total_loss(output: Output, labels: Tensor, losses: Losses) -> LossParts:
 
 def _unified(output: Output, losses: Losses) -> tuple[Tensor, Tensor]:
     """G [T, B, R] as it is, and as VCC, ICC and the single-space control see it (reading 14)."""
-    stages = [stage.unified for stage in output.stages if stage.unified is not None]
+    stages = [stage.unified.float() for stage in output.stages if stage.unified is not None]
     if not stages:
         if losses.vcc.weight + losses.icc.weight + losses.dcc.weight + losses.single_space.weight > 0:
             raise UserError(
@@ -99,5 +99,5 @@ def _unified(output: Output, losses: Losses) -> tuple[Tensor, Tensor]:
             )
         nothing = output.stages[0].feature.new_zeros(0)
         return nothing, nothing
-    unified = torch.stack(stages).float()
+    unified = torch.stack(stages)
     return unified, F.normalize(unified, dim=2) if losses.normalise_unified else unified
