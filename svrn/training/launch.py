@@ -39,9 +39,11 @@ def launch(job: Job, devices: int, progress: Progress) -> None:
     if visible == 0:
         progress.say(f"no GPU here: {devices} processes on the CPU")
     with tempfile.TemporaryDirectory(prefix="svrn-meeting-") as folder:
-        outcomes = mp.get_context("spawn").SimpleQueue()
-        arguments = (devices, Path(folder) / "meeting", job, outcomes, os.getpid())
-        context = mp.start_processes(_process, args=arguments, nprocs=devices, join=False, start_method="spawn")
+        method = mp.get_context("forkserver")  # one process imports everything, then all of them come from it
+        method.set_forkserver_preload([__name__])
+        outcomes = method.SimpleQueue()
+        arguments = (devices, Path(folder) / "meeting", job, outcomes)
+        context = mp.start_processes(_process, args=arguments, nprocs=devices, join=False, start_method="forkserver")
         before = _forward_signals([process.pid for process in context.processes if process.pid])
         try:
             while not context.join():
@@ -72,10 +74,12 @@ def _forward_signals(children: list[int]) -> dict[int, Any]:
     return {number: signal.signal(number, forward) for number in SIGNALS}
 
 
-def _process(rank: int, world: int, meeting: Path, job: Job, outcomes: Any, parent: int) -> None:
+def _process(rank: int, world: int, meeting: Path, job: Job, outcomes: Any) -> None:
     """One process: trains, and tells the launching one how it ended where that was not well."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # never outlives the process that holds the run's lock
-    if os.getppid() != parent:
+    # Never outlive the process that holds the run's lock: the fork server ends with it, and we with the fork server.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    launching = mp.parent_process()
+    if launching is None or not launching.is_alive():
         os._exit(1)
     progress = Progress(f"{job.run.key} {job.run.label}", job.position)
     with StopRequest() as stop:

@@ -21,8 +21,8 @@ from svrn.training.distributed import Group, gather, join_group, with_global_bat
 TWENTY_STEPS = {
     "training": {
         "batches": {"identities": 4, "images": 2},
-        "optimisation": {"epochs": 5, "batches_per_epoch": 4, "optimiser": "sgd", "lr": 0.01},
-        "numerics": {"precision": "float32"},
+        # A rate at which rounding stays rounding: at higher ones, which pair is the hardest one soon flips.
+        "optimisation": {"epochs": 5, "batches_per_epoch": 4, "lr": 0.001},
     },
     "execution": {"checkpoint_minutes": 60},
 }
@@ -47,7 +47,7 @@ def test_the_same_losses_on_any_number_of_processes(alone, patterns, tmp_path, w
     assert run.key == small_run(patterns, TWENTY_STEPS).key
     train(run, patterns, tmp_path)
     assert len(alone) == 20
-    assert np.abs(losses(tmp_path) - alone).max() < 1e-5 * max(1.0, np.abs(alone).max())
+    assert np.allclose(losses(tmp_path), alone, rtol=1e-5, atol=1e-5)
     record = json.loads((tmp_path / "run.json").read_text())
     assert record["devices"] == world
 
@@ -64,12 +64,13 @@ def test_stopped_together_and_gone_on_with_another_number(alone, patterns, tmp_p
     child.join()
     assert child.exitcode == 75
     train(small_run(patterns, TWENTY_STEPS), patterns, tmp_path)
-    assert np.abs(losses(tmp_path) - alone).max() < 1e-5 * max(1.0, np.abs(alone).max())
+    assert np.allclose(losses(tmp_path), alone, rtol=1e-5, atol=1e-5)
 
 
-def test_a_batch_that_does_not_divide_by_the_devices(patterns, tmp_path):
-    with pytest.raises(UserError, match="a batch of 8 images does not divide by 3 devices"):
-        train(small_run(patterns, TWENTY_STEPS, {"execution": {"devices": 3}}), patterns, tmp_path)
+def test_a_mistake_met_by_the_processes_is_told_once(patterns, tmp_path):
+    wrong = {"training": {"batches": {"identities": 10}}, "execution": {"devices": 2}}
+    with pytest.raises(UserError, match="a batch of 10 identities was asked for, there are 6"):
+        train(small_run(patterns, TWENTY_STEPS, wrong), patterns, tmp_path)
 
 
 def normalised(rank: int, world: int, meeting, shape: tuple[int, ...], folder) -> None:
