@@ -1,0 +1,98 @@
+"""`svrn embed`: the test images of a benchmark through a trained run."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from svrn.config.parameters import Inference
+
+
+class Arithmetic(StrEnum):
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    float16 = "float16"
+
+
+def embed(
+    run: Annotated[str, typer.Argument(help="a run's key, or its folder")],
+    benchmark: Annotated[str, typer.Argument(help="a benchmark's name, or a manifest file")],
+    inference: Annotated[
+        str | None,
+        typer.Option(help="key of the inference options in the suite; the run's own where not given"),
+    ] = None,
+    suite: Annotated[str | None, typer.Option(help="suite that --inference belongs to")] = None,
+    out: Annotated[Path | None, typer.Option(help="file; under the run's folder where not given")] = None,
+    arithmetic: Annotated[
+        Arithmetic | None, typer.Option(help="of the forward pass; that of the training where not given")
+    ] = None,
+    flip: Annotated[bool, typer.Option("--flip", help="average with the mirrored image's embedding")] = False,
+    batch: Annotated[int, typer.Option(min=1, help="images at a time")] = 64,
+    devices: Annotated[int, typer.Option(min=1, help="GPUs to share the work")] = 1,
+) -> None:
+    """Embed every query, gallery and pool image. A pass that was stopped goes on where it was."""
+    from svrn.config.identity import inference_key
+    from svrn.config.study import DATA, RESULTS
+    from svrn.training.leases import lease
+
+    named = benchmark.endswith(".parquet")
+    file = Path(benchmark) if named else DATA / benchmark / "manifest.parquet"
+    folder = Path(run) if Path(run, "config.yaml").is_file() else RESULTS / "runs" / run
+    asked = _inference(folder.name, benchmark, inference, suite) if inference else None
+    with lease(devices, holder=f"embedding with run {folder.name}"):
+        import torch
+
+        from svrn.data.cache import cache_folder
+        from svrn.data.manifest import read_manifest
+        from svrn.evaluation.embedding import PassOptions, device_names
+        from svrn.evaluation.embedding import embed as embed_run
+        from svrn.model.run import read_config
+        from svrn.training.device import threads
+
+        torch.set_num_threads(threads())
+        parameters, _ = read_config(folder / "config.yaml")
+        way = asked or parameters.inference
+        if flip:
+            way = way.model_copy(update={"flip": True})
+        parameters = parameters.model_copy(update={"inference": way})
+        manifest = read_manifest(file)
+        name = f"{manifest.benchmark if named else benchmark}-{inference_key(parameters)}.parquet"
+        target = out or folder / "embeddings" / name
+        options = PassOptions(
+            inference=way,
+            arithmetic=arithmetic.value if arithmetic else None,
+            devices=tuple(device_names(devices)),
+            batch=batch,
+            workers=parameters.execution.workers,
+            cache=cache_folder() if parameters.execution.cache else None,
+        )
+        made = embed_run(
+            folder,
+            manifest,
+            target,
+            options,
+            progress=lambda done, total: print(f"embedded {done} of {total}"),
+        )
+    print(f"{len(made.images)} embeddings of length {made.vectors.shape[1]}: {target}")
+
+
+def _inference(run: str, benchmark: str, key: str, suite: str | None) -> Inference:
+    from svrn.config.documents import suggestion
+    from svrn.config.study import load_study
+    from svrn.errors import UserError
+
+    study = load_study(suite)
+    found = study.embeddings.get((run, f"{benchmark}-{key}"))
+    if found is None:
+        names = [name for owner, name in study.embeddings if owner == run]
+        raise UserError(
+            f"suite {study.name!r} does not embed {benchmark!r} with run {run!r} in the way {key!r}",
+            where="svrn embed",
+            mend=suggestion(f"{benchmark}-{key}", names)
+            or "leave --inference out to take the run's own options",
+        )
+    return found.parameters.inference

@@ -1,0 +1,205 @@
+"""The embedding pass: a manifest's test images through a trained network, resumable, whole or not at all.
+
+Images go in pieces of fixed bounds; each finished piece is kept beside the output until all are there, so a
+killed pass goes on with the next one and gives the same file. Several devices take pieces in turn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from svrn.config.identity import EVALUATION_SEMANTICS, canonical_json
+from svrn.config.parameters import Inference, RunParameters
+from svrn.data.embeddings import Embeddings, write_embeddings
+from svrn.data.loading import evaluation_batches
+from svrn.data.manifest import Manifest
+from svrn.errors import UserError
+from svrn.evaluation.torch_product import checked_device
+from svrn.files import atomic_write
+from svrn.model.network import Network
+from svrn.model.run import load_run, read_config
+from svrn.model.weights import file_digest
+
+PIECE = 1024
+
+Arithmetic = Literal["float32", "bfloat16", "float16"]
+_AUTOCAST = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+Vectors = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class PassOptions:
+    """How the pass is made. `arithmetic` None: that of the run's training, float32 where a device lacks it.
+
+    inference: None: the run's own. batch: images at a time. workers: threads that decode. cache: folder of
+    packed images, None decodes from the files. devices: torch names, several share the work.
+    """
+
+    inference: Inference | None = None
+    arithmetic: Arithmetic | None = None
+    devices: tuple[str, ...] = ("cpu",)
+    batch: int = 64
+    workers: int = 0
+    cache: Path | None = None
+
+
+def embed(
+    run_dir: Path,
+    manifest: Manifest,
+    out: Path,
+    options: PassOptions | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Embeddings:
+    """Embed every query, gallery and pool image of a manifest with a trained run, and write `out`.
+
+    The file's metadata names the run, the manifest's and the model's digests, the inference options and the
+    arithmetic.
+    progress: called with the images done and all of them.
+
+    Raises:
+        UserError: no such run or device, an image cannot be read, no test images, values that are not finite.
+    """
+    options = options or PassOptions()
+    parameters, _ = read_config(run_dir / "config.yaml")
+    rows = test_images(manifest)
+    origin = _origin(run_dir, manifest, parameters, options)
+    text = canonical_json({**origin, "batch": options.batch, "piece": PIECE})
+    folder = out.parent / f".{out.name}.{hashlib.sha256(text.encode()).hexdigest()[:12]}.parts"
+    starts = list(range(0, len(rows), PIECE))
+    missing = [start for start in starts if not _part(folder, start).is_file()]
+    done = len(rows) - sum(min(PIECE, len(rows) - start) for start in missing)
+    if missing:
+        worker = _Worker(manifest, rows, parameters, origin, options)
+        networks: SimpleQueue[tuple[Network, torch.device]] = SimpleQueue()
+        for name in options.devices:
+            device = checked_device(name)
+            networks.put((load_run(run_dir, device), device))
+
+        def one(start: int) -> int:
+            network, device = networks.get()
+            try:
+                vectors = worker.vectors(network, device, start)
+            finally:
+                networks.put((network, device))
+            with atomic_write(_part(folder, start)) as temporary, temporary.open("wb") as file:
+                np.save(file, vectors, allow_pickle=False)
+            return len(vectors)
+
+        with ThreadPoolExecutor(len(options.devices)) as pool:
+            for count in pool.map(one, missing):
+                done += count
+                if progress:
+                    progress(done, len(rows))
+    vectors = np.concatenate([np.load(_part(folder, start), allow_pickle=False) for start in starts])
+    result = Embeddings(rows["image"].to_numpy(dtype=object), vectors, origin)
+    write_embeddings(result, out)
+    for left in out.parent.glob(f".{out.name}.*.parts"):
+        shutil.rmtree(left, ignore_errors=True)
+    return result
+
+
+def test_images(manifest: Manifest) -> pd.DataFrame:
+    """The rows of a manifest that stand in a test set, in manifest order.
+
+    Raises:
+        UserError: there are none.
+    """
+    wanted = manifest.table["split"].map(lambda text: text != "train").astype(bool)
+    rows = manifest.table[wanted.to_numpy()]
+    if rows.empty:
+        raise UserError("there are no test images to embed", where=f"manifest of {manifest.benchmark}")
+    return rows
+
+
+test_images.__test__ = False  # type: ignore[attr-defined]  # not a test of pytest's
+
+
+def _part(folder: Path, start: int) -> Path:
+    return folder / f"{start:08d}.npy"
+
+
+def _origin(
+    run_dir: Path, manifest: Manifest, parameters: RunParameters, options: PassOptions
+) -> dict[str, str]:
+    inference = options.inference or parameters.inference
+    weights = run_dir / "model.safetensors"
+    if not weights.is_file():
+        raise UserError(
+            "this run has no trained weights", where=str(weights), mend="let the training finish first"
+        )
+    return {
+        "run": run_dir.resolve().name,
+        "benchmark": manifest.benchmark,
+        "manifest_digest": manifest.digest,
+        "model_digest": file_digest(weights),
+        "inference": canonical_json(inference.model_dump(mode="json")),
+        "arithmetic": options.arithmetic or parameters.training.numerics.precision,
+        "devices": ",".join(sorted({name.split(":")[0] for name in options.devices})),
+        "input_size": str(parameters.training.input.size),
+        "semantics": str(EVALUATION_SEMANTICS),
+    }
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """Embeds pieces; the same piece gives the same vectors on whichever device of a kind takes it."""
+
+    manifest: Manifest
+    rows: pd.DataFrame
+    parameters: RunParameters
+    origin: dict[str, str]
+    options: PassOptions
+
+    def vectors(self, network: Network, device: torch.device, start: int) -> Vectors:
+        rows = self.rows.iloc[start : start + PIECE]
+        inference = Inference.model_validate(json.loads(self.origin["inference"]))
+        parts = []
+        batches = evaluation_batches(
+            self.manifest,
+            rows,
+            self.parameters.training.input,
+            self.options.batch,
+            workers=self.options.workers,
+            cache=self.options.cache,
+        )
+        with torch.inference_mode():
+            for _, images in batches:
+                with self._autocast(device):
+                    embedded = network.embed(images.to(device), inference)
+                parts.append(embedded.float().cpu().numpy())
+        vectors = np.concatenate(parts)
+        broken = ~np.isfinite(vectors).all(axis=1)
+        if broken.any():
+            raise UserError(
+                f"{int(broken.sum())} embeddings are not finite, the first is that of"
+                f" {rows['image'].iloc[int(np.flatnonzero(broken)[0])]!r}",
+                where=f"run {self.origin['run']}",
+                mend="the training diverged, or half precision overflows: try --arithmetic float32",
+            )
+        return vectors
+
+    def _autocast(self, device: torch.device) -> torch.autocast | nullcontext[None]:
+        kind = _AUTOCAST.get(self.origin["arithmetic"])
+        return nullcontext() if kind is None else torch.autocast(device.type, dtype=kind)
+
+
+def device_names(count: int) -> Sequence[str]:
+    """The first `count` GPUs that this process sees, or the CPU where it sees none."""
+    there = torch.cuda.device_count()
+    return [f"cuda:{number}" for number in range(min(count, there))] or ["cpu"]

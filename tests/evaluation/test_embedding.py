@@ -1,0 +1,183 @@
+"""The embedding pass on a tiny run made here: what it writes, that it goes on where it was stopped, what it
+refuses."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+from retrieval_worlds import manifest as made_manifest
+from safetensors.torch import save_file
+
+from svrn.config.parameters import Inference, RunParameters
+from svrn.data.embeddings import read_embeddings
+from svrn.data.manifest import Manifest
+from svrn.errors import UserError
+from svrn.evaluation import embedding
+from svrn.evaluation.embedding import PassOptions, embed
+from svrn.evaluation.evaluator import evaluate
+from svrn.model import build_network
+
+PARAMETERS = RunParameters.model_validate(
+    {
+        "model": {
+            "backbone": {"name": "small_cnn", "weights": "random"},
+            "head": {"reduction": 16},
+            "salience": {"grid": 4},
+        },
+        "training": {"input": {"size": 64}},
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "0123456789ab"
+    folder.mkdir()
+    torch.manual_seed(0)
+    network = build_network(PARAMETERS.model, 5)
+    save_file(
+        {k: v.contiguous().clone() for k, v in network.state_dict().items()}, folder / "model.safetensors"
+    )
+    content = {"parameters": PARAMETERS.model_dump(mode="json"), "identities": 5}
+    (folder / "config.yaml").write_text(yaml.safe_dump(content))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    root = tmp_path_factory.mktemp("images")
+    rng = np.random.default_rng(0)
+    rows = []
+    for number in range(23):
+        name = f"{number:04d}.png"
+        Image.fromarray(rng.integers(0, 255, (70, 80, 3), dtype=np.uint8)).save(root / name)
+        split = "train" if number < 3 else "query" if number < 8 else "gallery"
+        rows.append({"image": name, "vehicle": number % 4, "camera": number % 3, "split": split})
+    return replace(made_manifest(rows), root=root)
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedding, "PIECE", 8)
+
+
+def test_every_test_image_is_embedded_and_the_file_says_from_what(
+    run: Path, manifest: Manifest, tmp_path: Path
+) -> None:
+    seen = []
+    embed(run, manifest, tmp_path / "e.parquet", progress=lambda done, total: seen.append((done, total)))
+    found = read_embeddings(tmp_path / "e.parquet")
+    assert found.images.tolist() == [f"{n:04d}.png" for n in range(3, 23)]
+    assert found.vectors.shape == (20, 16)
+    assert seen == [(8, 20), (16, 20), (20, 20)]
+    assert found.origin["run"] == "0123456789ab"
+    assert found.origin["manifest_digest"] == manifest.digest
+    assert len(found.origin["model_digest"]) == 64
+    assert Inference.model_validate(json.loads(found.origin["inference"])) == PARAMETERS.inference
+    assert [p.name for p in tmp_path.iterdir()] == ["e.parquet"]
+    assert evaluate(found, manifest, "veri776").about["embeddings"]["run"] == "0123456789ab"
+
+
+def test_a_stopped_pass_goes_on_and_gives_the_same_file(
+    run: Path, manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embed(run, manifest, tmp_path / "whole.parquet")
+    calls: list[int] = []
+    straight = embedding._Worker.vectors
+
+    def stopping(self, network, device, start):  # type: ignore[no-untyped-def]
+        calls.append(start)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return straight(self, network, device, start)
+
+    monkeypatch.setattr(embedding._Worker, "vectors", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        embed(run, manifest, tmp_path / "e.parquet")
+    assert not (tmp_path / "e.parquet").exists()
+    embed(run, manifest, tmp_path / "e.parquet")
+    assert calls.count(0) == 1  # the first piece was kept
+    assert (tmp_path / "e.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["e.parquet", "whole.parquet"]
+
+
+def test_pieces_of_another_model_are_not_used(run: Path, manifest: Manifest, tmp_path: Path) -> None:
+    embed(run, manifest, tmp_path / "e.parquet")
+    first = read_embeddings(tmp_path / "e.parquet")
+    stale = tmp_path / ".e.parquet.000000000000.parts"
+    stale.mkdir()
+    np.save(stale / "00000000.npy", np.full((8, 16), 7, dtype=np.float32))
+    embed(run, manifest, tmp_path / "e.parquet")
+    assert (read_embeddings(tmp_path / "e.parquet").vectors == first.vectors).all()
+    assert not stale.exists()
+
+
+def test_flip_averages_the_mirrored_image(run: Path, manifest: Manifest, tmp_path: Path) -> None:
+    flipped = PassOptions(inference=Inference(flip=True))
+    embed(run, manifest, tmp_path / "f.parquet", flipped)
+    embed(run, manifest, tmp_path / "e.parquet")
+    both = read_embeddings(tmp_path / "f.parquet"), read_embeddings(tmp_path / "e.parquet")
+    assert not np.allclose(both[0].vectors, both[1].vectors)
+    for file in manifest.root.iterdir():
+        Image.open(file).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(file)
+    try:
+        embed(run, manifest, tmp_path / "m.parquet", flipped)
+    finally:
+        for file in manifest.root.iterdir():
+            Image.open(file).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(file)
+    assert np.allclose(read_embeddings(tmp_path / "m.parquet").vectors, both[0].vectors, atol=1e-4)
+
+
+def test_batch_size_workers_and_devices_keep_the_embeddings(
+    run: Path, manifest: Manifest, tmp_path: Path
+) -> None:
+    embed(run, manifest, tmp_path / "e.parquet")
+    options = PassOptions(batch=3, workers=2, devices=("cpu", "cpu"), cache=tmp_path / "cache")
+    embed(run, manifest, tmp_path / "o.parquet", options)
+    a, b = read_embeddings(tmp_path / "e.parquet"), read_embeddings(tmp_path / "o.parquet")
+    assert a.images.tolist() == b.images.tolist()
+    assert np.allclose(a.vectors, b.vectors, atol=1e-5)
+
+
+def test_half_precision_is_near_and_named(run: Path, manifest: Manifest, tmp_path: Path) -> None:
+    embed(run, manifest, tmp_path / "e.parquet")
+    embed(run, manifest, tmp_path / "h.parquet", PassOptions(arithmetic="bfloat16"))
+    a, b = read_embeddings(tmp_path / "e.parquet"), read_embeddings(tmp_path / "h.parquet")
+    assert b.origin["arithmetic"] == "bfloat16" and a.origin["arithmetic"] == "float32"
+    cosine = (
+        (a.vectors * b.vectors).sum(1) / np.linalg.norm(a.vectors, axis=1) / np.linalg.norm(b.vectors, axis=1)
+    )
+    assert cosine.min() > 0.99 and not (a.vectors == b.vectors).all()
+
+
+def test_what_cannot_be_embedded_is_said(run: Path, manifest: Manifest, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such run"):
+        embed(tmp_path / "none", manifest, tmp_path / "e.parquet")
+    with pytest.raises(UserError, match="no test images to embed"):
+        embed(run, replace(manifest, table=manifest.table[:3]), tmp_path / "e.parquet")
+    gone = manifest.table.assign(path=manifest.table["path"].replace("0010.png", "gone.png"))
+    with pytest.raises(UserError, match=r"gone\.png"):
+        embed(run, replace(manifest, table=gone), tmp_path / "e.parquet")
+    assert not (tmp_path / "e.parquet").exists()
+
+
+def test_a_diverged_model_is_refused(run: Path, manifest: Manifest, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "config.yaml").write_text((run / "config.yaml").read_text())
+    state = {
+        k: v * float("nan") if v.is_floating_point() else v
+        for k, v in load_file(run / "model.safetensors").items()
+    }
+    save_file(state, broken / "model.safetensors")
+    with pytest.raises(UserError, match="embeddings are not finite"):
+        embed(broken, manifest, tmp_path / "e.parquet")
