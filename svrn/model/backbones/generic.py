@@ -7,7 +7,7 @@ place, so that a network which is more than its chain (skips, branches, function
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -46,7 +46,14 @@ def cut(network: nn.Module, name: str, last_stride: int) -> Blocks:
     with torch.no_grad():
         probe = torch.linspace(-1, 1, 3 * _SIDE * _SIDE).reshape(1, 3, _SIDE, _SIDE)
         parts, maps = _chain(network, probe)
-        _check_faithful(network, parts, maps, probe, name)
+        length = _faithful(network, parts, maps, probe)
+        if length < len(parts) and not _reaches_all_strides(maps[:length]):
+            raise UserError(
+                f"{name} is more than a chain of its parts, so it cannot be cut into blocks",
+                where=_WHERE,
+                mend="choose a plain convolutional network (ResNet, RegNet, MobileNet, EfficientNet, ConvNeXt)",
+            )
+        parts, maps = parts[:length], maps[:length]
         blocks = _grouped(parts, maps, name)
         if last_stride == 1:
             _remove_last_stride(blocks, probe, name)
@@ -124,22 +131,36 @@ def _chain(network: nn.Module, probe: Tensor) -> tuple[list[nn.Module], list[Ten
     return parts, maps
 
 
-def _check_faithful(network: nn.Module, parts: list[nn.Module], maps: list[Tensor], probe: Tensor, name: str) -> None:
-    seen: list[Tensor] = []
-    if parts:
-        handle = parts[-1].register_forward_hook(lambda module, inputs, output: seen.append(output.clone()))
+def _faithful(network: nn.Module, parts: list[nn.Module], maps: list[Tensor], probe: Tensor) -> int:
+    """How many of the parts, from the first on, give in the network itself what they give in the chain."""
+    seen: dict[int, Tensor] = {}
+
+    def watch(number: int) -> Callable[..., None]:
+        return lambda module, inputs, output: seen.__setitem__(number, output.clone())
+
+    handles = [part.register_forward_hook(watch(number)) for number, part in enumerate(parts)]
+    try:
         network(probe)
-        handle.remove()
-    if not seen or not torch.allclose(seen[-1], maps[-1], rtol=1e-4, atol=1e-5):
-        raise UserError(
-            f"{name} is more than a chain of its parts, so it cannot be cut into blocks",
-            where=_WHERE,
-            mend="choose a plain convolutional network (ResNet, RegNet, MobileNet, EfficientNet, ConvNeXt)",
-        )
+    finally:
+        for handle in handles:
+            handle.remove()
+    for number, expected in enumerate(maps):
+        found = seen.get(number)
+        if found is None or found.shape != expected.shape or not torch.allclose(found, expected, rtol=1e-4, atol=1e-5):
+            return number
+    return len(parts)
+
+
+def _strides(maps: list[Tensor]) -> list[int]:
+    return [round(_SIDE / one.shape[-1]) for one in maps]
+
+
+def _reaches_all_strides(maps: list[Tensor]) -> bool:
+    return set(_STRIDES) <= set(_strides(maps))
 
 
 def _grouped(parts: list[nn.Module], maps: list[Tensor], name: str) -> list[nn.Sequential]:
-    strides = [round(_SIDE / one.shape[-1]) for one in maps]
+    strides = _strides(maps)
     lacking = [stride for stride in _STRIDES if stride not in strides]
     if lacking or any(_SIDE % one.shape[-1] or one.shape[-1] != one.shape[-2] for one in maps):
         raise UserError(
