@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -23,13 +24,15 @@ def write(path: Path | str, text: str) -> None:
 
 
 def note(**facts: object) -> None:
-    with open("calls.jsonl", "a") as stream:
+    with Path("calls.jsonl").open("a") as stream:
         stream.write(json.dumps({"words": sys.argv[1:], "time": time.time(), **facts}) + "\n")
 
 
 def train(key: str) -> None:
     print(f"[run {os.environ['SVRN_RUN_POSITION']}] {key}: epoch 1/1", file=sys.stderr, flush=True)
     started = time.time()
+    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(75))
     time.sleep(float(os.environ.get("STAND_IN_SECONDS", "0")))
     folder = Path("results/runs") / key
     for name in ("model.safetensors", "train.parquet", "run.json"):

@@ -55,7 +55,12 @@ def test_finished_is_finished_and_every_run_is_trained_once(project: Project, st
 
 
 def test_words_cost_the_tables_they_stand_in(project: Project) -> None:
-    for file in ("params/base.yaml", "params/suites/smoke.yaml", "params/tables/table2.yaml", "workflow/rules/train.smk"):
+    for file in (
+        "params/base.yaml",
+        "params/suites/smoke.yaml",
+        "params/tables/table2.yaml",
+        "workflow/rules/train.smk",
+    ):
         path = project.folder / file
         path.write_text(path.read_text() + "\n# a remark\n")
     project.replace("workflow/rules/train.smk", "svrn train {wildcards.run}", "svrn  train {wildcards.run}")
