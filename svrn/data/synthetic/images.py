@@ -5,9 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import tempfile
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -59,6 +61,7 @@ def draw(images: Iterable[PlannedImage], pixels: int, cache: Path, workers: int,
     wanted = list(images)
     with disk_errors(cache):
         cache.mkdir(parents=True, exist_ok=True)
+    _sweep(cache)
     waiting: dict[int, list[PlannedImage]] = defaultdict(list)
     for image in wanted:
         if read_truth(cached(cache, image.digest)) is None:
@@ -69,6 +72,14 @@ def draw(images: Iterable[PlannedImage], pixels: int, cache: Path, workers: int,
         done += finished
         if progress is not None:
             progress(done, len(wanted))
+
+
+def _sweep(cache: Path) -> None:
+    """Remove what killed renders left unfinished; what is younger than an hour may be another render's at work."""
+    for part in cache.glob("??/.*.part"):
+        with suppress(FileNotFoundError):  # another render's, finished meanwhile
+            if time.time() - part.stat().st_mtime > 3600:
+                part.unlink()
 
 
 def _run(batches: list[_Batch], workers: int) -> Iterator[int]:
