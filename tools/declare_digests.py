@@ -1,6 +1,6 @@
-"""Write the training digests that params/benchmarks/ declares for embedded benchmarks; run it after the renderer changed.
+"""Write the training digests that embedded benchmarks declare in params/benchmarks/; run it after a renderer change.
 
-    python tools/declare_digests.py
+python tools/declare_digests.py
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def planned_digest(preset: str) -> str:
     """The training digest of a preset, from its plan alone: nothing is rendered."""
     planned = plan(preset)
     train = planned[planned["split"] == "train"]
-    table = pd.DataFrame({name: None for name in SCHEMA.names}, index=train.index)
+    table = pd.DataFrame(dict.fromkeys(SCHEMA.names), index=train.index)
     table = table.assign(image=train["key"], vehicle=train["vehicle"], digest=train["digest"], split="train")
     return Manifest(table, Path(), preset).train_digest
 
