@@ -56,7 +56,6 @@ _STYLE: Any = {
     "legend.frameon": False,
     "legend.fontsize": 7,
     "figure.constrained_layout.use": True,
-    "pdf.fonttype": 42,
     "savefig.dpi": 150,
 }
 
@@ -75,10 +74,11 @@ def look(index: int) -> Look:
 def save(figure: Figure, stem: Path) -> list[Path]:
     """Write a figure as PDF and PNG, the same figure giving the same bytes, and close it."""
     paths = []
-    for kind, metadata in (("pdf", {"CreationDate": None, "Producer": None}), ("png", {"Software": None})):
+    for kind, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None, "Producer": None})):
         path = stem.with_name(f"{stem.name}.{kind}")
         with atomic_write(path) as temporary:
             figure.savefig(temporary, format=kind, metadata=metadata)
         paths.append(path)
+        figure.set_layout_engine("none")  # laid out once, the second file takes it as it is
     plt.close(figure)
     return paths
