@@ -34,7 +34,7 @@ def environment(device: torch.device) -> dict[str, Any]:
 
 def packages() -> dict[str, str]:
     """Installed packages and their versions, from the names of their records (reading them takes a second)."""
-    found = {}
+    found: dict[str, str] = {}
     for folder in filter(os.path.isdir, sys.path):
         for record in Path(folder).glob("*.dist-info"):
             name, _, version = record.name.removesuffix(".dist-info").partition("-")

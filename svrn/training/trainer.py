@@ -19,7 +19,7 @@ from svrn.training.checkpoints import Checkpoint, load_newest, save_checkpoint, 
 from svrn.training.device import autocast_type, compiled, random_states, restore_random
 from svrn.training.distributed import Group, with_global_batch_norm
 from svrn.training.loss_step import PARTS, LossStep
-from svrn.training.optimisation import make_optimiser, rate_factor
+from svrn.training.optimisation import Optimiser, rate_factor
 from svrn.training.progress import Progress
 from svrn.training.records import Events, StepLog
 from svrn.training.stop import StopRequest
@@ -62,7 +62,7 @@ class Trainer:
         self.network = network.to(device, memory_format=self.layout)  # type: ignore[call-overload]
         if group.world > 1:
             with_global_batch_norm(self.network, device.type == "cuda")
-        self.optimiser = make_optimiser(self.network, optimisation)
+        self.optimiser = Optimiser(self.network, optimisation)
         self.base_rates = [float(one["lr"]) for one in self.optimiser.param_groups]
         self.losses = self._loss_step()
         self.network.train()
@@ -89,10 +89,7 @@ class Trainer:
     def checkpoint(self) -> Checkpoint:
         """Everything needed to go on from here."""
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
-        for index, state in self.optimiser.state_dict()["state"].items():
-            for name, value in state.items():
-                if value is not None:
-                    tensors[f"optimiser.{index}.{name}"] = torch.as_tensor(value)
+        tensors |= {f"optimiser.{name}": value for name, value in self.optimiser.tensors().items()}
         tensors |= random_states(self.device)
         tensors["log"] = self.log.tensor()
         facts = {
@@ -107,16 +104,8 @@ class Trainer:
         found = load_newest(self.folder, self.key, self.progress.say if self.group.main else lambda _: None)
         if found is None:
             return False
-        prefix = "network."
-        self.network.load_state_dict(
-            {name.removeprefix(prefix): value for name, value in found.tensors.items() if name.startswith(prefix)}
-        )
-        states: dict[int, dict[str, Tensor]] = {}
-        for name, value in found.tensors.items():
-            if name.startswith("optimiser."):
-                _, index, part = name.split(".", 2)
-                states.setdefault(int(index), {})[part] = value
-        self.optimiser.load_state_dict({"state": states, "param_groups": self.optimiser.state_dict()["param_groups"]})
+        self.network.load_state_dict(_under(found.tensors, "network."))
+        self.optimiser.restore(_under(found.tensors, "optimiser."))
         self.scaler.load_state_dict(found.facts["scaler"])
         restore_random(found.tensors, self.device)
         self.log.restore(found.facts["log_columns"], found.tensors["log"])
@@ -186,7 +175,7 @@ class Trainer:
             one["lr"] = rate * factor
         if self.device.type == "cpu":
             torch._foreach_copy_(self._sound, self._buffers)
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.zero_grad()
         summed: Tensor | None = None
         for index in range(self.accumulate):
             last = index + 1 == self.accumulate
@@ -196,7 +185,7 @@ class Trainer:
         self._pending.append((self.step, summed / self.accumulate))
         if self.device.type == "cpu":
             self._settle()  # before the weights move: a bad loss never reaches them
-        self.scaler.step(self.optimiser)
+        self.scaler.step(self.optimiser)  # type: ignore[arg-type]
         self.scaler.update()
         self.step += 1
         if len(self._pending) >= self.parameters.execution.log_every:
@@ -273,3 +262,8 @@ class Trainer:
             epoch = self.step // self.steps_per_epoch
             self.events.write("epoch", epoch=epoch, step=self.step, images_per_second=round(images / seconds, 2))
         return self.events.elapsed, self.step
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix`, without it."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
