@@ -38,20 +38,26 @@ def verify(
 ) -> None:
     """Check a benchmark's folder; exit 0 fine, 1 deviations, 2 unusable."""
     from svrn.data.benchmarks.obtain import existing, find_benchmark, placed
+    from svrn.data.benchmarks.verify import unusable
     from svrn.data.benchmarks.verify import verify as verify_folder
+    from svrn.errors import Unusable
 
     named = find_benchmark(benchmark, params)
+    layout = named.benchmark.layout
+    official = (counts or named.benchmark.counts) == "official"
     source = DATA / named.name / "source"
-    folder = existing(root, named) if root is not None else placed(named, source)
-    report = verify_folder(
-        named.name,
-        named.benchmark.layout,
-        folder,
-        official=(counts or named.benchmark.counts) == "official",
-        tests=named.benchmark.tests,
-        progress=_images_progress,
-        decode=decode,
-    )
+    try:
+        report = verify_folder(
+            named.name,
+            layout,
+            existing(root, named) if root is not None else placed(named, source),
+            official=official,
+            tests=named.benchmark.tests,
+            progress=_images_progress,
+            decode=decode,
+        )
+    except Unusable as error:
+        report = unusable(named.name, layout, root or source, error, official=official)
     if as_json:
         print(json.dumps(report.as_json(), indent=2, ensure_ascii=False))
     else:

@@ -85,7 +85,7 @@ def check_counts(sets: list[SetCount], layout: Layout, findings: Findings, root:
                 findings.add(EXPLAINED, f"{root}: {count.set}", f"{count.images:,} images: {known.cause}")
 
 
-def check_sets(table: pd.DataFrame, layout: Layout, findings: Findings) -> None:
+def check_sets(table: pd.DataFrame, findings: Findings) -> None:
     """Vehicles across the border between training and test, and queries that nothing in the gallery answers."""
     sets = memberships(table)
     trained = {int(v) for m, rows in sets.items() if m.role == "train" for v in rows["vehicle"].unique()}

@@ -8,12 +8,11 @@ import struct
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-
-from svrn.errors import Unusable
 
 # Reading, hashing and decoding leave Python's lock, so threads do; more than cores, for disks with latency.
 WORKERS = 8
@@ -26,13 +25,21 @@ _SCAN_MARKER = 0xDA
 _BARE_MARKERS = frozenset({0x01, *range(0xD0, 0xD8)})
 
 
-class Damaged(Exception):
-    """An image that cannot be used. `truncated`: it begins well and lacks its end."""
+class Damage(StrEnum):
+    """What is wrong with an image file; truncated: it begins well and lacks its end."""
 
-    def __init__(self, what: str, *, truncated: bool = False) -> None:
+    MISSING = "missing"
+    UNREADABLE = "unreadable"
+    TRUNCATED = "truncated"
+
+
+class Damaged(Exception):
+    """An image that cannot be used."""
+
+    def __init__(self, what: str, kind: Damage = Damage.UNREADABLE) -> None:
         super().__init__(what)
         self.what = what
-        self.truncated = truncated
+        self.kind = kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,10 @@ def look_at(path: Path, *, decode: bool = False) -> Look:
         data = path.read_bytes()
     except IsADirectoryError:
         raise Damaged("is a folder") from None
+    except (FileNotFoundError, NotADirectoryError):
+        if path.is_symlink():
+            raise Damaged("is a link to nowhere") from None
+        raise Damaged("listed, but there is no such file", Damage.MISSING) from None
     except OSError as error:
         raise Damaged(f"cannot be read: {error.strerror}") from None
     width, height = image_size(data)
@@ -79,7 +90,7 @@ def image_size(data: bytes) -> tuple[int, int]:
         Damaged: empty, of another kind, a broken header, or no end marker.
     """
     if not data:
-        raise Damaged("is empty", truncated=True)
+        raise Damaged("is empty", Damage.TRUNCATED)
     if data.startswith(b"\xff\xd8"):
         size = _jpeg_size(data)
     elif data.startswith(_PNG):
@@ -98,7 +109,7 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
         while data[position : position + 2] == b"\xff\xff":
             position += 1
         if position + 4 > len(data):
-            raise Damaged("cut off within its header", truncated=True)
+            raise Damaged("cut off within its header", Damage.TRUNCATED)
         if data[position] != 0xFF:
             raise Damaged(f"no JPEG marker at byte {position}")
         marker = data[position + 1]
@@ -108,7 +119,7 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
         length = int.from_bytes(data[position + 2 : position + 4], "big")
         if marker in _FRAME_MARKERS and size is None:
             if position + 9 > len(data):
-                raise Damaged("cut off within its header", truncated=True)
+                raise Damaged("cut off within its header", Damage.TRUNCATED)
             height, width = struct.unpack(">HH", data[position + 5 : position + 9])
             size = (width, height)
         position += 2 + length
@@ -118,17 +129,17 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
         raise Damaged("a scan without a frame header")
     # Within a scan every FF is escaped, so FFD9 after its beginning is the image's end.
     if data.find(b"\xff\xd9", position) < 0:
-        raise Damaged("cut off: no end marker", truncated=True)
+        raise Damaged("cut off: no end marker", Damage.TRUNCATED)
     return size
 
 
 def _png_size(data: bytes) -> tuple[int, int]:
     if len(data) < 24:
-        raise Damaged("cut off within its header", truncated=True)
+        raise Damaged("cut off within its header", Damage.TRUNCATED)
     if data[12:16] != b"IHDR":
         raise Damaged("a PNG without its header")
     if data.rfind(b"IEND") < 0:
-        raise Damaged("cut off: no end marker", truncated=True)
+        raise Damaged("cut off: no end marker", Damage.TRUNCATED)
     width, height = struct.unpack(">II", data[16:24])
     return width, height
 
@@ -161,8 +172,6 @@ def scan(
             result.digest[index] = look.digest
         return len(batch)
 
-    if not root.is_dir():
-        raise Unusable("no such folder", where=str(root))
     with ThreadPoolExecutor(WORKERS) as pool:
         for done in pool.map(look_at_batch, range(0, len(paths), BATCH)):
             advance(done)

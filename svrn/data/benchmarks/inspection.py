@@ -20,9 +20,10 @@ from svrn.data.benchmarks.findings import (
     UNREADABLE_IMAGE,
     Findings,
 )
-from svrn.data.benchmarks.images import Scan, scan
+from svrn.data.benchmarks.images import Damage, Scan, scan
 from svrn.data.benchmarks.listing import read_listing
 from svrn.data.benchmarks.rows import Release
+from svrn.data.benchmarks.textlists import reading
 from svrn.data.benchmarks.vehicleid import read_vehicleid
 from svrn.data.benchmarks.veri776 import read_veri776
 from svrn.data.benchmarks.veriwild import read_veriwild
@@ -32,6 +33,11 @@ READERS: dict[Layout, Callable[[Path], Release]] = {
     "vehicleid": read_vehicleid,
     "veriwild": read_veriwild,
     "list": read_listing,
+}
+_DAMAGES = {
+    Damage.MISSING: MISSING_IMAGE,
+    Damage.UNREADABLE: UNREADABLE_IMAGE,
+    Damage.TRUNCATED: TRUNCATED_IMAGE,
 }
 # Given the number of images, a context whose value is told of every few that are done.
 Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
@@ -66,16 +72,17 @@ def inspect(
     Raises:
         Unusable: the folder or a needed file is not there or is not what the layout says.
     """
-    release = READERS[layout](root)
-    table = release.frame()
-    findings = release.findings
-    _take_images(release, table, progress, decode)
-    for path in release.unlisted:
-        findings.add(EXTRA_IMAGE, release.root / path, "no list names it")
-    if (release.root / truth.FILE).exists():
-        table = truth.take_truth(table, release.root / truth.FILE, findings)
+    with reading(root):
+        release = READERS[layout](root)
+        table = release.frame()
+        findings = release.findings
+        _take_images(release, table, progress, decode)
+        for path in release.unlisted:
+            findings.add(EXTRA_IMAGE, release.root / path, "no list names it")
+        if (release.root / truth.FILE).exists():
+            table = truth.take_truth(table, release.root / truth.FILE, findings)
     sets = checks.count_sets(table, layout, judged=official)
-    checks.check_sets(table, layout, findings)
+    checks.check_sets(table, findings)
     checks.check_tests(table, tests, findings)
     if official:
         checks.check_counts(sets, layout, findings, root)
@@ -89,12 +96,7 @@ def _take_images(release: Release, table: pd.DataFrame, progress: Progress, deco
     with progress(len(paths)) as advance:
         seen = scan(release.root, paths, decode=decode, advance=advance)
     for index, damage in sorted(seen.damaged.items()):
-        place = release.root / paths[index]
-        if not place.exists() and not place.is_symlink():
-            release.findings.add(MISSING_IMAGE, place, "listed, but there is no such file")
-        else:
-            kind = TRUNCATED_IMAGE if damage.truncated else UNREADABLE_IMAGE
-            release.findings.add(kind, place, damage.what)
+        release.findings.add(_DAMAGES[damage.kind], release.root / paths[index], damage.what)
     rows = len(table)
     damaged = np.zeros(rows, dtype=bool)
     damaged[[index for index in seen.damaged if index < rows]] = True

@@ -12,7 +12,8 @@ from svrn.config.suite import load_settings
 from svrn.data.archives import unpack
 from svrn.data.benchmarks.download import download
 from svrn.data.benchmarks.official import OFFICIAL
-from svrn.errors import UserError
+from svrn.data.benchmarks.textlists import reading
+from svrn.errors import Unusable, UserError
 from svrn.files import disk_errors
 
 LAYOUTS: tuple[Layout, ...] = ("veri776", "vehicleid", "veriwild", "list")
@@ -97,22 +98,25 @@ def existing(root: Path, named: Named) -> Path:
     """`root`, if there is something.
 
     Raises:
-        UserError: there is not, or the benchmark's folder lies one deeper.
+        Unusable: there is not, or the benchmark's folder lies one deeper.
     """
-    if not root.exists():
-        raise UserError("no such folder", where=str(root), mend=where_to_ask(named))
+    with reading(root):
+        there = root.exists()
+    if not there:
+        raise Unusable("no such folder", where=str(root), mend=where_to_ask(named))
     inner = locate(root, named.benchmark.layout)
     if inner != root:
-        raise UserError("the benchmark's folder lies one deeper", where=str(root), mend=f"--root {inner}")
+        raise Unusable("the benchmark's folder lies one deeper", where=str(root), mend=f"--root {inner}")
     return root
 
 
 def locate(folder: Path, layout: Layout) -> Path:
     """The benchmark's own folder: `folder`, or the only one right below it that looks like the layout."""
     markers = MARKERS.get(layout)
-    if markers is None or not folder.is_dir() or any((folder / m).exists() for m in markers):
-        return folder
-    below = sorted(p for p in folder.iterdir() if p.is_dir() and any((p / m).exists() for m in markers))
+    with reading(folder):
+        if markers is None or not folder.is_dir() or any((folder / m).exists() for m in markers):
+            return folder
+        below = sorted(p for p in folder.iterdir() if p.is_dir() and any((p / m).exists() for m in markers))
     return below[0] if len(below) == 1 else folder
 
 

@@ -81,7 +81,3 @@ VERIWILD = Official(
 )
 
 OFFICIAL: dict[str, Official] = {"veri776": VERI776, "vehicleid": VEHICLEID, "veriwild": VERIWILD}
-
-# VERI-WILD comes as images.partNN.rar; the whole has one folder a vehicle.
-VERIWILD_FOLDERS = 40_671
-VERIWILD_FOLDERS_ONE_PART_SHORT = 39_385

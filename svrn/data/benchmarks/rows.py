@@ -80,10 +80,6 @@ class Release:
         for name, plain in entries.items():
             self.on_disk[f"{folder}/{name}"] = plain
 
-    def members(self, membership: Membership) -> list[str]:
-        """Image names of one set, in list order."""
-        return [image for image, row in self.rows.items() if membership in row.memberships]
-
     def frame(self) -> pd.DataFrame:
         """The rows as a manifest table; sizes and digests are empty."""
         rows = list(self.rows.values())

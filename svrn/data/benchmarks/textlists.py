@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from svrn.data.benchmarks.findings import LIST_LINE, Findings, Kind
@@ -13,6 +14,20 @@ from svrn.errors import Unusable
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _DRIVE = re.compile(r"[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+@contextmanager
+def reading(place: Path) -> Iterator[None]:
+    """Whatever the system says of files under `place` (no permission, a broken disk) becomes one message.
+
+    Raises:
+        Unusable: in the place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        where = str(error.filename or place)
+        raise Unusable(f"cannot be read: {error.strerror}", where=where, mend="check permissions and disk") from error
 
 
 def read_bytes(path: Path) -> bytes:

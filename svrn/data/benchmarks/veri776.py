@@ -229,8 +229,3 @@ def _compare_index(findings: Findings, place: str, query: str, line: str, wanted
             place,
             f"{query}: {len(wanted - given)} indices lacking, {len(given - wanted)} too many",
         )
-
-
-def looks_like_veri776(folder: Path) -> bool:
-    """Whether a folder holds the name lists or image folders of VeRi-776."""
-    return any((folder / name).exists() for name in (*LISTS.values(), FOLDERS["train"]))

@@ -119,7 +119,12 @@ def verify(
     try:
         seen = inspect(root, layout, official=official, progress=progress, tests=tests, decode=decode)
     except Unusable as error:
-        findings = Findings()
-        findings.add(UNUSABLE, error.where or root, f"{error.what}; {error.mend}" if error.mend else error.what)
-        return Report(benchmark, layout, root, official, [], findings)
+        return unusable(benchmark, layout, root, error, official=official)
     return Report(benchmark, layout, root, official, seen.sets, seen.findings)
+
+
+def unusable(benchmark: str, layout: Layout, root: Path, error: Unusable, *, official: bool) -> Report:
+    """The report on a folder of which nothing can be read."""
+    findings = Findings()
+    findings.add(UNUSABLE, error.where or root, f"{error.what}; {error.mend}" if error.mend else error.what)
+    return Report(benchmark, layout, root, official, [], findings)

@@ -17,7 +17,6 @@ from svrn.data.benchmarks.findings import (
     QUERY_IN_GALLERY,
     Findings,
 )
-from svrn.data.benchmarks.official import VERIWILD_FOLDERS, VERIWILD_FOLDERS_ONE_PART_SHORT
 from svrn.data.benchmarks.rows import Entry, Release
 from svrn.data.benchmarks.testsets import name_test_sets
 from svrn.data.benchmarks.textlists import folder_entries, read_lines, unsafe_path
@@ -220,21 +219,23 @@ def _take_labels(release: Release, info: dict[str, Info] | None) -> None:
 
 
 def _take_folders(release: Release) -> None:
-    """Note what lies under images/; a folder short of the official number is explained."""
+    """Note what lies under images/; vehicles whose whole folder is missing are explained."""
     listed = {row.path for row in release.rows.values()}
     folders = folder_entries(release.root / IMAGES)
     for name, plain in folders.items():
         if plain:
             release.on_disk[f"{IMAGES}/{name}"] = True
-            release.unlisted.append(f"{IMAGES}/{name}")
             continue
         release.note_disk(f"{IMAGES}/{name}", folder_entries(release.root / IMAGES / name))
     release.unlisted.extend(
         path for path in release.on_disk if path not in listed and path.lower().endswith((".jpg", ".jpeg", ".png"))
     )
-    if len(folders) == VERIWILD_FOLDERS_ONE_PART_SHORT:
+    wanted = {path.split("/")[1] for path in listed}
+    lacking = wanted.difference(folders)
+    if lacking:
         release.findings.add(
             EXPLAINED,
             release.root / IMAGES,
-            f"{len(folders)} of {VERIWILD_FOLDERS} folders: one part of images.partNN.rar is missing or incomplete",
+            f"{len(lacking):,} of {len(wanted):,} vehicles have no folder at all: a part of images.partNN.rar "
+            "is missing or was not unpacked to its end",
         )

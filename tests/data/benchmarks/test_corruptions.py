@@ -30,11 +30,11 @@ CASES = [
 
 
 def _build(made: Made, root: Path) -> Manifest:
-    return build_manifest("made", made.layout, root, official=False, progress=silent, tests=made.tests)
+    return build_manifest("made", made.layout, root, official=False, progress=_silent, tests=made.tests)
 
 
 @contextmanager
-def silent(total: int) -> Iterator[Callable[[int], None]]:
+def _silent(total: int) -> Iterator[Callable[[int], None]]:
     yield lambda done: None
 
 
@@ -68,7 +68,7 @@ def test_a_corruption_is_named_or_harmless(
     root = tmp_path / "copy" / original.name if original.is_file() else tmp_path / "copy"
     case.damage(tmp_path / "copy" / case.file)
 
-    report = verify("made", made.layout, root, official=False, progress=silent, tests=made.tests)
+    report = verify("made", made.layout, root, official=False, progress=_silent, tests=made.tests)
 
     text = report.as_text()
     if case.code is None:
