@@ -1,0 +1,245 @@
+"""Table 7: how long a training step and an inference take, with FLOPs and memory, on the device at hand.
+
+A step is what training does with a batch that is already on the device: forward, losses, backward, optimiser. Reading
+and augmenting images is not in it: it is the same for every network. Several networks are measured in turns, round by
+round, so that a busy machine slows all of them and their ratio stays honest.
+"""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from svrn.config.parameters import RunParameters
+from svrn.losses import total_loss
+from svrn.model import Network, build_network
+from svrn.training.device import autocast_type
+from svrn.training.optimisation import Optimiser
+
+_WARM = 2  # rounds before the measured ones
+_ROUNDS = (5, 50)  # at least, at most
+_SECONDS = 12.0  # of measured rounds; no new one begins after that
+#: Vehicles of the classifier that is timed: VeRi-776 trains on 576.
+IDENTITIES = 576
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What was measured of one network, medians over `rounds` with their standard deviations.
+
+    train_ms: one step on a batch. inference_ms: one frame, in batches of the same size. single_ms: one frame alone.
+    train_flops, inference_flops: of one frame, multiply and add counted as two. *_peak_bytes: memory beyond what lay
+    there before, the network's own weights included: the allocator's peak on CUDA, the growth of the process on a CPU.
+    """
+
+    device: str
+    precision: str
+    batch: int
+    threads: int
+    rounds: int
+    parameters: int
+    train_ms: float
+    train_ms_std: float
+    inference_ms: float
+    inference_ms_std: float
+    single_ms: float
+    single_ms_std: float
+    train_flops: float
+    inference_flops: float
+    train_peak_bytes: float
+    inference_peak_bytes: float
+
+    def as_row(self) -> dict[str, float]:
+        """The numbers under table 7's column names (`train.ms`, `inference.ms`), and beside them."""
+        numbers = {name: value for name, value in asdict(self).items() if not isinstance(value, str)}
+        return {_column(name): float(value) for name, value in numbers.items()}
+
+
+def _column(field: str) -> str:
+    for kind in ("train", "inference", "single"):
+        if field.startswith(f"{kind}_ms"):
+            return field.replace("_", ".")
+    return field
+
+
+def measure(parameters: RunParameters, device: torch.device, identities: int = IDENTITIES) -> Timing:
+    """Time one network; see `measure_all`."""
+    return measure_all({"": parameters}, device, identities)[""]
+
+
+def measure_all(
+    runs: Mapping[str, RunParameters], device: torch.device, identities: int = IDENTITIES
+) -> dict[str, Timing]:
+    """Time the networks of `runs`, in turns, warm, on random images of their input size and batch.
+
+    Raises:
+        UserError: a network cannot be built.
+    """
+    subjects = {name: _Subject(one, device, identities) for name, one in runs.items()}
+    works: dict[tuple[str, str], Callable[[], None]] = {}
+    for name, subject in subjects.items():
+        works[name, "train"] = subject.step
+        works[name, "inference"] = subject.infer
+        works[name, "single"] = subject.infer_one
+    times = _rounds(works, device)
+    return {
+        name: subject.timing({kind: times[name, kind] for kind in ("train", "inference", "single")})
+        for name, subject in subjects.items()
+    }
+
+
+def device_name(device: torch.device) -> str:
+    """The accelerator's name, or the processor's."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+class _Subject:
+    """A network with everything that a step of it needs."""
+
+    def __init__(self, parameters: RunParameters, device: torch.device, identities: int) -> None:
+        training = parameters.training
+        torch.manual_seed(training.seed)
+        self.parameters, self.device = parameters, device
+        layout = torch.channels_last if training.numerics.channels_last else torch.contiguous_format
+        batch, side = training.batches.identities * training.batches.images, training.input.size
+        self.images = torch.randn(batch, 3, side, side).to(device, memory_format=layout)
+        self.labels = (torch.arange(batch) // training.batches.images % identities).to(device)
+        self.autocast = autocast_type(training.numerics, device, lambda _: None)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.autocast is torch.float16)
+        with _peak(device) as built:
+            self.network: Network = build_network(parameters.model, identities)
+            self.network.to(device, memory_format=layout)  # type: ignore[call-overload]
+            self.optimiser = Optimiser(self.network, training.optimisation)
+        with _peak(device) as trained:
+            self.step()
+        with _peak(device) as inferred:
+            self.infer()
+        self.peaks = (built[0] + trained[0], built[0] + inferred[0])
+        self.flops = (_flops(self.step) / batch, _flops(self.infer) / batch)
+
+    def _precision(self) -> Any:
+        if self.autocast is None:
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=self.autocast)
+
+    def step(self) -> None:
+        self.network.train()
+        self.optimiser.zero_grad()
+        with self._precision():
+            output = self.network(self.images, self.labels)
+        loss = total_loss(output, self.labels, self.parameters.training.losses).total
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self.scaler.step(self.optimiser)  # type: ignore[arg-type]
+        self.scaler.update()
+
+    def infer(self) -> None:
+        self._embed(self.images)
+
+    def infer_one(self) -> None:
+        self._embed(self.images[:1])
+
+    def _embed(self, images: Tensor) -> None:
+        self.network.eval()
+        with self._precision():
+            self.network.embed(images, self.parameters.inference)
+
+    def timing(self, times: Mapping[str, list[float]]) -> Timing:
+        batch = len(self.images)
+        per_frame = {"train": times["train"], "single": times["single"]}
+        per_frame["inference"] = [one / batch for one in times["inference"]]
+        medians = {f"{kind}_ms": 1000 * statistics.median(values) for kind, values in per_frame.items()}
+        spreads = {f"{kind}_ms_std": 1000 * statistics.pstdev(values) for kind, values in per_frame.items()}
+        return Timing(
+            device=device_name(self.device),
+            precision="float32" if self.autocast is None else str(self.autocast).removeprefix("torch."),
+            batch=batch,
+            threads=torch.get_num_threads(),
+            rounds=len(times["train"]),
+            parameters=sum(one.numel() for one in self.network.parameters()),
+            train_flops=self.flops[0],
+            inference_flops=self.flops[1],
+            train_peak_bytes=self.peaks[0],
+            inference_peak_bytes=self.peaks[1],
+            **medians,
+            **spreads,
+        )
+
+
+def _rounds(
+    works: Mapping[tuple[str, str], Callable[[], None]], device: torch.device
+) -> dict[tuple[str, str], list[float]]:
+    """Seconds of every work in every measured round."""
+    times: dict[tuple[str, str], list[float]] = {key: [] for key in works}
+    began = time.perf_counter()
+    for number in range(_WARM + _ROUNDS[1]):
+        if number == _WARM:
+            began = time.perf_counter()
+        if number - _WARM >= _ROUNDS[0] and time.perf_counter() - began > _SECONDS:
+            break
+        for key, work in works.items():
+            _settle(device)
+            start = time.perf_counter()
+            work()
+            _settle(device)
+            if number >= _WARM:
+                times[key].append(time.perf_counter() - start)
+    return times
+
+
+def _settle(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _flops(work: Callable[[], None]) -> float:
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return float(counter.get_total_flops())
+
+
+@contextmanager
+def _peak(device: torch.device) -> Iterator[list[float]]:
+    """Bytes that the block needed at its highest, beyond what was there before: a list that gets the one number."""
+    result: list[float] = []
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        yield result
+        torch.cuda.synchronize(device)
+        result.append(float(torch.cuda.max_memory_allocated(device) - before))
+        return
+    import psutil
+
+    process, ended = psutil.Process(), threading.Event()
+    before = highest = process.memory_info().rss
+
+    def watch() -> None:
+        nonlocal highest
+        while not ended.wait(0.002):
+            highest = max(highest, process.memory_info().rss)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    yield result
+    ended.set()
+    watcher.join()
+    result.append(float(max(highest, process.memory_info().rss) - before))
