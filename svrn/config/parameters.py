@@ -59,6 +59,9 @@ class Head(Strict):
 
     spatial_mining: bool = Field(True, description="channel-wise mean and max, convolutions, sigmoid gate")
     reduction: int = Field(512, ge=1, description="channels after the 1x1 reduction layer, the length of F")
+    hidden: int = Field(
+        0, ge=0, description="a control's: channels of a 1x1 convolution, BN and ReLU before the reduction; 0: none"
+    )
     pooling: Literal["average", "gem"] = Field("average", description="gem is beyond the paper")
     bn_neck: bool = Field(False, description="beyond the paper: a bias-free BN neck; the classifier sees BN(F)")
 
@@ -105,6 +108,8 @@ class Model(Strict):
     @model_validator(mode="after")
     def _parts_fit(self) -> Model:
         masks = self.stages.count - 1
+        if masks and self.head.hidden:
+            raise ValueError("head.hidden widens the control of one stage; a cascade's critic does not look through it")
         if self.salience.scores != "none" and len(self.salience.alphas) < masks:
             raise ValueError(f"{self.stages.count} stages need {masks} alphas, there are {len(self.salience.alphas)}")
         return self

@@ -241,9 +241,12 @@ class _Resolver:
         if name is None:
             seed = self.study.suite.seeds[0]
             return cell("timing", parameters=(self._parameters(row, "veri776", seed, f"{table}: {row.method}"),))
+        assert role is not None
+        where = f"{table}: {row.method}"
+        parameters = tuple(self._parameters(row, role, seed, where) for seed in self.study.suite.seeds)
         benchmark = self.study.benchmarks[name]
         if not benchmark.available:
-            return cell("no_data")
+            return cell("no_data", parameters=parameters)
         if column.test not in benchmark.tests:
             raise UserError(
                 f"{table} asks for test set {column.test!r}, which {name} does not have",
@@ -251,9 +254,6 @@ class _Resolver:
                 mend=f"its test sets: {', '.join(benchmark.tests)}",
             )
         protocol = benchmark.tests[column.test].protocols[0]
-        assert role is not None
-        where = f"{table}: {row.method}"
-        parameters = tuple(self._parameters(row, role, seed, where) for seed in self.study.suite.seeds)
         if self.digests[name] is None:
             return cell("pending", protocol, parameters=parameters)
         evaluations = tuple(self._evaluation(row, p, name, column.test, protocol) for p in parameters)

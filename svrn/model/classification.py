@@ -59,15 +59,23 @@ class Pooling(nn.Module):
 class ClassificationBlock(nn.Module):
     """1x1 convolution, BN, ReLU (reading 6); pooling; BN; fully connected layer.
 
-    channels: C of the map it reads; reduction: R, the length of F; identities: N.
+    channels: C of the map it reads; reduction: R, the length of F; identities: N; hidden: width of one more 1x1
+    convolution, BN and ReLU before the reduction (the control of equal parameters), 0 for none.
     bn_neck: beyond the paper, the BN's bias stays 0 and the classifier has none.
     """
 
     def __init__(
-        self, channels: int, reduction: int, identities: int, pooling: Literal["average", "gem"], bn_neck: bool
+        self,
+        channels: int,
+        reduction: int,
+        identities: int,
+        pooling: Literal["average", "gem"],
+        bn_neck: bool,
+        hidden: int = 0,
     ) -> None:
         super().__init__()
-        self.reduction = nn.Conv2d(channels, reduction, 1, bias=False)
+        self.widening = _widening(channels, hidden) if hidden else None
+        self.reduction = nn.Conv2d(hidden or channels, reduction, 1, bias=False)
         self.reduction_bn = nn.BatchNorm2d(reduction)
         self.pooling = Pooling(pooling)
         self.neck = nn.BatchNorm1d(reduction)
@@ -80,10 +88,16 @@ class ClassificationBlock(nn.Module):
 
     def forward(self, features: Tensor, classify: bool = True) -> Classified:
         """features: X_t [B, C, h, w]."""
-        convolved = self.reduction(features)
+        convolved = self.reduction(features if self.widening is None else self.widening(features))
         reduced = F.relu(self.reduction_bn(convolved))
         with torch.autocast(features.device.type, enabled=False):
             feature = self.pooling(reduced)
             normed = self.neck(feature)
             logits = self.classifier(normed) if classify else None
         return Classified(convolved, reduced, feature, normed, logits)
+
+
+def _widening(channels: int, hidden: int) -> nn.Sequential:
+    convolution = nn.Conv2d(channels, hidden, 1, bias=False)
+    nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
+    return nn.Sequential(convolution, nn.BatchNorm2d(hidden), nn.ReLU(inplace=True))

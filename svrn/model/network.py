@@ -58,7 +58,14 @@ class Network(nn.Module):
                     self.copies[_copy_name(stage, number)] = copy.deepcopy(made.blocks[number - 1])
         self.mining = nn.ModuleList([SpatialMining() for _ in range(count)] if model.head.spatial_mining else [])
         self.heads = nn.ModuleList(
-            ClassificationBlock(made.channels, model.head.reduction, identities, model.head.pooling, model.head.bn_neck)
+            ClassificationBlock(
+                made.channels,
+                model.head.reduction,
+                identities,
+                model.head.pooling,
+                model.head.bn_neck,
+                model.head.hidden,
+            )
             for _ in range(count)
         )
         ranked = count - 1 if salience.scores == "predicted" else 0
