@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from svrn.evaluation.results import Evaluation
 
 
 class Distance(StrEnum):
     cosine = "cosine"
     euclidean = "euclidean"
+
+
+class Rerank(StrEnum):
+    k_reciprocal = "k-reciprocal"
+    aqe = "aqe"
 
 
 class Precision(StrEnum):
@@ -40,6 +48,9 @@ def evaluate(
         bool, typer.Option("--trapezoidal", help="give mAP by the trapezoidal rule too")
     ] = False,
     map_at: Annotated[int | None, typer.Option(min=1, help="give mAP cut off at this rank too")] = None,
+    rerank: Annotated[
+        list[Rerank] | None, typer.Option(help="give re-ranked numbers too, apart from the headline")
+    ] = None,
 ) -> None:
     """Score embeddings, ours or anyone's: writes metrics.json and queries.parquet, and prints the metrics."""
     from svrn.data import protocols
@@ -62,18 +73,26 @@ def evaluate(
         map_at=map_at,
     )
     table = read_manifest(manifest)
-    outcome = score(read_embeddings(embeddings), table, rule, test or protocols.only_test(table), options)
-    write_evaluation(outcome, out)
+    vectors, name = read_embeddings(embeddings), test or protocols.only_test(table)
+    outcome = score(vectors, table, rule, name, options)
+    methods = [method.value for method in rerank or []]
+    reranked = {method: score(vectors, table, rule, name, options, reranking=method) for method in methods}
+    write_evaluation(outcome, out, reranked)
     counts = outcome.counts
     print(f"{table.benchmark}, test set {outcome.about['test']}, protocol {rule.name}: {rule.summary}")
-    for name, value in outcome.scores.named().items():
-        spread = (outcome.std or {}).get(name)
-        print(
-            f"{name:<16} {value:7.3f}"
-            + (f" ± {spread:.3f} over {len(outcome.draws)} draws" if spread is not None else "")
-        )
+    _print_scores(outcome)
     print(
         f"{counts.queries} queries, {counts.gallery} gallery, {counts.junk} junk pairs removed,"
         f" {counts.unmatched} queries without a match"
     )
+    for method, other in reranked.items():
+        print(f"re-ranked by {method}, not comparable with the above:")
+        _print_scores(other)
     print(f"written: {out / METRICS_FILE}")
+
+
+def _print_scores(outcome: Evaluation) -> None:
+    for name, value in outcome.scores.named().items():
+        spread = (outcome.std or {}).get(name)
+        over = "" if spread is None else f" ± {spread:.3f} over {len(outcome.draws)} draws"
+        print(f"{name:<16} {value:7.3f}{over}")

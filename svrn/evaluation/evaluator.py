@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from svrn.data import protocols
@@ -14,10 +15,16 @@ from svrn.data.manifest import THE_TEST, Manifest
 from svrn.data.protocols import NO_CAMERA, Protocol, Rows, Trial
 from svrn.errors import UserError
 from svrn.evaluation import metrics
+from svrn.evaluation.expansion import AverageExpansion, expanded
 from svrn.evaluation.grid import Grid, common_scale, on_grid
 from svrn.evaluation.options import Options
 from svrn.evaluation.ranking import Items, Ranked, gallery_items, rank
 from svrn.evaluation.results import QUERIES, TIES, Counts, DrawScores, Evaluation, Scores
+
+Positions = npt.NDArray[np.intp]
+
+RERANKINGS = ("k-reciprocal", "aqe")
+Reranking = Literal["k-reciprocal", "aqe"]
 
 
 def evaluate(
@@ -26,29 +33,42 @@ def evaluate(
     protocol: str | Protocol,
     test: str = THE_TEST,
     options: Options | None = None,
+    *,
+    reranking: Reranking | None = None,
 ) -> Evaluation:
     """Score embeddings by a protocol on one test set of a manifest.
 
     The same content gives the same numbers, to the last bit, whatever the order of the rows, the chunk, the
-    threads, the device and the precision of the product (see evaluation/ranking.py).
+    threads, the device and the precision of the product (see evaluation/ranking.py). With `reranking` the
+    queries' rankings are those of k-reciprocal re-ranking or average query expansion: other numbers, never
+    the headline.
 
     Raises:
         UserError: no such protocol or test set, an image without embedding, embeddings made from another
-            manifest, no cameras where the protocol rests on them, or no query with a match.
+            manifest, no cameras where the protocol rests on them, re-ranking of tracks, or no query with a
+            match.
     """
     options = options or Options()
     protocol = protocols.get(protocol) if isinstance(protocol, str) else protocol
+    if reranking is not None and protocol.unit == "track":
+        raise UserError(
+            f"protocol {protocol.name!r} ranks tracks, re-ranking is for images",
+            where=str(reranking),
+            mend="leave it out",
+        )
     digest = manifest.digest
     _check_origin(embeddings, digest)
     index = pd.Index(embeddings.images)
-    parts = []
-    frames = []
+    where = f"{manifest.benchmark}, test set {test!r}"
+    parts, frames = [], []
     recomputed = 0
     for trial in protocols.trials(manifest, protocol, test):
-        ranked, items = _rank(embeddings, index, trial, protocol, options)
+        ranked, items = _rank(embeddings, index, trial, protocol, options, reranking)
         counts = _counts(trial, items, ranked)
-        scores = _scores(ranked, protocol, options, where=f"{manifest.benchmark}, test set {test!r}")
-        parts.append(DrawScores(trial.draw or 0, scores, counts, tuple(trial.drawn) if trial.draw else ()))
+        drawn = tuple(trial.drawn) if trial.draw else ()
+        parts.append(
+            DrawScores(trial.draw or 0, _scores(ranked, protocol, options, where=where), counts, drawn)
+        )
         frames.append(_frame(trial, items, ranked, protocol, options))
         recomputed += sum(r.recomputed for r in ranked)
     about = {
@@ -59,7 +79,7 @@ def evaluate(
         "distance": options.distance,
         "precision": options.precision,
         "ties": TIES,
-        "reranking": "none",
+        "reranking": reranking or "none",
         "dimension": int(embeddings.vectors.shape[1]),
         "manifest_digest": digest,
         "embeddings": dict(embeddings.origin),
@@ -82,23 +102,17 @@ def _check_origin(embeddings: Embeddings, digest: str) -> None:
         )
 
 
-def trial_grids(
-    embeddings: Embeddings, index: pd.Index, trial: Trial, order: np.ndarray[Any, Any], options: Options
-) -> tuple[Grid, Grid]:
-    """The trial's queries, and its gallery in the order `order`, on one grid."""
-    threads = options.thread_count()
+def trial_grid(
+    embeddings: Embeddings, index: pd.Index, trial: Trial, order: Positions, options: Options
+) -> Grid:
+    """The trial's queries, then its gallery in the order `order`, on one grid."""
     query = _positions(index, trial.query, "query")
-    gallery = _positions(index, trial.gallery, "gallery")[order]
-    scale = 1.0
-    if options.distance == "euclidean":
-        scale = common_scale(embeddings.vectors, np.concatenate([query, gallery]))
-    return (
-        on_grid(embeddings.vectors, query, options.distance, scale=scale, threads=threads),
-        on_grid(embeddings.vectors, gallery, options.distance, scale=scale, threads=threads),
-    )
+    rows = np.concatenate([query, _positions(index, trial.gallery, "gallery")[order]])
+    scale = common_scale(embeddings.vectors, rows) if options.distance == "euclidean" else 1.0
+    return on_grid(embeddings.vectors, rows, options.distance, scale=scale, threads=options.thread_count())
 
 
-def _positions(index: pd.Index, rows: Rows, role: str) -> np.ndarray[Any, np.dtype[np.intp]]:
+def _positions(index: pd.Index, rows: Rows, role: str) -> Positions:
     found = index.get_indexer(pd.Index(rows.images))
     absent = rows.images[found < 0]
     if len(absent):
@@ -111,11 +125,25 @@ def _positions(index: pd.Index, rows: Rows, role: str) -> np.ndarray[Any, np.dty
 
 
 def _rank(
-    embeddings: Embeddings, index: pd.Index, trial: Trial, protocol: Protocol, options: Options
+    embeddings: Embeddings,
+    index: pd.Index,
+    trial: Trial,
+    protocol: Protocol,
+    options: Options,
+    reranking: Reranking | None,
 ) -> tuple[list[Ranked], Items]:
     items, order = gallery_items(trial.gallery, protocol)
-    query, gallery = trial_grids(embeddings, index, trial, order, options)
-    return rank(trial, protocol, items, query, gallery, options), items
+    union = trial_grid(embeddings, index, trial, order, options)
+    count = len(trial.query)
+    query, gallery = union.part(slice(None, count)), union.part(slice(count, None))
+    adjustment = None
+    if reranking == "k-reciprocal":
+        from svrn.evaluation.reranking import KReciprocal, k_reciprocal  # scipy.sparse takes long to import
+
+        adjustment = k_reciprocal(union, count, KReciprocal(), options)
+    elif reranking == "aqe":
+        query = expanded(query, gallery, AverageExpansion(), options)
+    return rank(trial, protocol, items, query, gallery, options, adjustment), items
 
 
 def _counts(trial: Trial, items: Items, ranked: Sequence[Ranked]) -> Counts:

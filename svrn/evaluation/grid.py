@@ -42,6 +42,11 @@ class Grid:
     scale: float
     greatest: float
 
+    def part(self, rows: slice) -> Grid:
+        """Some of the vectors, not copied."""
+        halves = None if self.half_norms is None else self.half_norms[rows]
+        return Grid(self.vectors[rows], halves, self.scale, self.greatest)
+
 
 def squared_norms(
     block: npt.NDArray[np.float64], scratch: npt.NDArray[np.float64] | None = None

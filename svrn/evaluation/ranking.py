@@ -12,21 +12,20 @@ same ranks whatever the chunk, the number of threads, the device and the precisi
 
 from __future__ import annotations
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from svrn.data.protocols import Protocol, Rows, Trial
+from svrn.data import protocols
+from svrn.data.protocols import Rows, Trial
+from svrn.evaluation.exact import exact_scores, rounding_of_halves
 from svrn.evaluation.grid import Grid
 from svrn.evaluation.options import Options
 from svrn.evaluation.product import Block, product
-
-ROWS = 32
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -70,7 +69,7 @@ class Ranked:
     recomputed: int
 
 
-def gallery_items(gallery: Rows, protocol: Protocol) -> tuple[Items, npt.NDArray[np.intp]]:
+def gallery_items(gallery: Rows, protocol: protocols.Protocol) -> tuple[Items, npt.NDArray[np.intp]]:
     """The items that a protocol ranks, and the order in which the gallery's rows must be taken for them."""
     if protocol.unit == "image":
         count = len(gallery)
@@ -86,21 +85,27 @@ def gallery_items(gallery: Rows, protocol: Protocol) -> tuple[Items, npt.NDArray
 
 
 def rank(
-    trial: Trial, protocol: Protocol, items: Items, query: Grid, gallery: Grid, options: Options
+    trial: Trial,
+    protocol: protocols.Protocol,
+    items: Items,
+    query: Grid,
+    gallery: Grid,
+    options: Options,
+    adjustment: Adjustment | None = None,
 ) -> list[Ranked]:
-    """Rank every query of a trial. `query` and `gallery` are the trial's rows on the grid, gallery in item
-    order.
+    """Rank every query of a trial, by its scores or by what `adjustment` makes of them.
 
-    Memory: one block of `options.memory_mib` beside the grids, whatever the number of queries.
+    `query` and `gallery` are the trial's rows on the grid, the gallery in item order. Memory: one block of
+    `options.memory_mib` beside the grids, whatever the number of queries.
     """
-    threads = options.thread_count()
-    chunk = options.chunk or max(1, options.memory_mib * 2**20 // (4 * max(1, len(gallery.vectors))))
-    chunk = min(chunk, max(1, len(trial.query)))
-    scorer = _Scorer(trial.query, protocol, items, query, gallery, options.top)
+    chunk = chunk_of(options, len(trial.query), len(gallery.vectors))
+    scorer = _Scorer(trial.query, protocol, items, query, gallery, options.top, adjustment)
     result: list[Ranked] = []
-    with threadpool_limits(options.threads), ThreadPoolExecutor(threads) as pool:
+    with threadpool_limits(options.threads), ThreadPoolExecutor(options.thread_count()) as pool:
         bulk = product(query, gallery, chunk, options)
-        bound = (bulk.bound + scorer.rounding) * (1 + 1e-6) if bulk.bound else 0.0
+        bound = (bulk.bound + rounding_of_halves(query, gallery)) * (1 + 1e-6) if bulk.bound else 0.0
+        if adjustment is not None:
+            bound = adjustment.bound(bound)
         for start in range(0, len(trial.query), chunk):
             block = scorer.finish(bulk.scores(query.vectors[start : start + chunk]))
             positions = range(start, start + len(block))
@@ -111,29 +116,46 @@ def rank(
     return result
 
 
-class _Scratch(NamedTuple):
-    given: npt.NDArray[np.float32]
-    doubled: Floats
+def chunk_of(options: Options, queries: int, gallery: int) -> int:
+    """Queries whose float32 scores fill a block of the size that the options allow; at least one."""
+    fitting = options.chunk or max(1, options.memory_mib * 2**20 // (4 * max(1, gallery)))
+    return min(fitting, max(1, queries))
+
+
+class Adjustment(Protocol):
+    """Turns a query's scores into other ones that are ranked instead (re-ranking)."""
+
+    def line(self, index: int, line: Block) -> Block:
+        """The adjusted scores of all items from rounded ones; may use the line up."""
+
+    def exact(self, index: int, items: Ints, scores: Floats) -> Floats:
+        """The adjusted scores of some items from their exact ones."""
+
+    def bound(self, bound: float) -> float:
+        """How far `line` can be from `exact` when the scores given to it are within `bound`."""
 
 
 class _Scorer:
     """Exact scores and the ranking of one query from a line of rounded ones."""
 
     def __init__(
-        self, rows: Rows, protocol: Protocol, items: Items, query: Grid, gallery: Grid, top: int
+        self,
+        rows: Rows,
+        protocol: protocols.Protocol,
+        items: Items,
+        query: Grid,
+        gallery: Grid,
+        top: int,
+        adjustment: Adjustment | None,
     ) -> None:
-        self.rows, self.items, self.query, self.gallery, self.top = rows, items, query, gallery, top
+        self.rows, self.items, self.top, self.adjustment = rows, items, top, adjustment
         self.junk_by_camera = protocol.junk == "same-camera"
         self.by_vehicle = np.argsort(items.vehicles, kind="stable")
         ordered = items.vehicles[self.by_vehicle]
         self.first = np.searchsorted(ordered, rows.vehicles, "left")
         self.last = np.searchsorted(ordered, rows.vehicles, "right")
-        halves = gallery.half_norms
-        self.halves = halves
-        self.local = threading.local()
-        # Taking |g|^2 / 2 off in float32 rounds it and the difference once more.
-        most = 0.0 if halves is None else float(halves.max())
-        self.rounding = 0.0 if halves is None else 2.0**-23 * (query.greatest * gallery.greatest + 2 * most)
+        self.halves = gallery.half_norms
+        self._exact_rows = exact_scores(query, gallery)
 
     def finish(self, block: Block) -> Block:
         """Scores of items from inner products with rows, in place where it can be."""
@@ -142,39 +164,23 @@ class _Scorer:
         return block if self.items.single else np.maximum.reduceat(block, self.items.starts[:-1], axis=1)
 
     def exact(self, index: int, items: Ints) -> Floats:
-        """The exact scores of some items for the query at `index`: see evaluation/grid.py."""
-        wide = self.query.vectors[index].astype(np.float64)
-        if self.items.single:
-            return self._exact_rows(wide, items)
-        starts, ends = self.items.starts[items], self.items.starts[items + 1]
-        lengths = ends - starts
+        """The exact scores of some items for the query at `index`."""
+        scores = self._exact_rows(index, items) if self.items.single else self._exact_tracks(index, items)
+        return scores if self.adjustment is None else self.adjustment.exact(index, items, scores)
+
+    def _exact_tracks(self, index: int, items: Ints) -> Floats:
         if not len(items):
             return np.empty(0)
+        starts, ends = self.items.starts[items], self.items.starts[items + 1]
+        lengths = ends - starts
         offsets = np.cumsum(lengths) - lengths
         rows = np.repeat(starts - offsets, lengths) + np.arange(lengths.sum())
-        return np.maximum.reduceat(self._exact_rows(wide, rows), offsets)
-
-    def _exact_rows(self, wide: Floats, rows: Ints) -> Floats:
-        scratch = self.scratch()
-        scores = np.empty(len(rows))
-        for start in range(0, len(rows), ROWS):
-            part = rows[start : start + ROWS]
-            given, doubled = scratch.given[: len(part)], scratch.doubled[: len(part)]
-            np.take(self.gallery.vectors, part, axis=0, out=given, mode="clip")
-            np.copyto(doubled, given)
-            np.matmul(doubled, wide, out=scores[start : start + ROWS])
-        return scores if self.halves is None else scores - self.halves[rows]
-
-    def scratch(self) -> _Scratch:
-        """This thread's buffers: memory asked for afresh costs more than the arithmetic."""
-        if not hasattr(self.local, "scratch"):
-            shape = (ROWS, self.gallery.vectors.shape[1])
-            self.local.scratch = _Scratch(np.empty(shape, dtype=np.float32), np.empty(shape))
-        return self.local.scratch
+        return np.maximum.reduceat(self._exact_rows(index, rows), offsets)
 
     def ranked(self, index: int, line: Block, bound: float) -> Ranked:
-        """Rank one query from its line of scores, each within `bound` of the exact one; the line is used
-        up."""
+        """Rank one query from its line of scores, which is used up; adjusted, each is within `bound`."""
+        if self.adjustment is not None:
+            line = self.adjustment.line(index, line)
         same = self.by_vehicle[self.first[index] : self.last[index]]
         is_junk = np.zeros(len(same), dtype=bool)
         if self.junk_by_camera:
@@ -185,10 +191,8 @@ class _Scorer:
         rivals = len(line) - len(same)
         wanted = min(self.top, rivals)
         found, scores = _candidates(line, matches, wanted, bound)
-        first, last = (
-            np.searchsorted(scores, matches - bound, "left"),
-            np.searchsorted(scores, matches + bound, "right"),
-        )
+        first = np.searchsorted(scores, matches - bound, "left")
+        last = np.searchsorted(scores, matches + bound, "right")
         tail = np.searchsorted(scores, scores[-wanted] - 2 * bound) if wanted else len(scores)
         open_windows = np.flatnonzero(last > first)
         recomputed = 0
@@ -225,21 +229,21 @@ def _candidates(line: Block, matches: Floats, wanted: int, bound: float) -> tupl
     """The items that can stand before a match or among the `wanted` nearest, by ascending score; at least
     `wanted`."""
     edge = matches[0] - bound if len(matches) else np.inf
-    found = _reaching(line, edge)
+    found = reaching(line, edge)
     if wanted and len(found) < wanted:
-        edge = min(edge, _floor_of_nearest(line, wanted) - 2 * bound)
-        found = _reaching(line, edge)
+        edge = min(edge, floor_of_nearest(line, wanted) - 2 * bound)
+        found = reaching(line, edge)
     scores = line[found]
     if wanted:
         nearest = float(np.partition(scores, len(scores) - wanted)[len(scores) - wanted])
         if nearest - 2 * bound < edge:
-            found = _reaching(line, nearest - 2 * bound)
+            found = reaching(line, nearest - 2 * bound)
             scores = line[found]
     order = np.argsort(scores)
     return found[order], scores[order].astype(np.float64)
 
 
-def _reaching(line: Block, edge: float) -> Ints:
+def reaching(line: Block, edge: float) -> Ints:
     """Where the line is at least `edge`, compared in its own precision, rounded down."""
     value = line.dtype.type(edge)
     if value > edge:
@@ -247,7 +251,7 @@ def _reaching(line: Block, edge: float) -> Ints:
     return np.flatnonzero(line >= value)
 
 
-def _floor_of_nearest(line: Block, wanted: int) -> float:
+def floor_of_nearest(line: Block, wanted: int) -> float:
     """A score that at least `wanted` of the line reach: that of a sample is never above that of the whole."""
     sample = line[:: max(1, len(line) // 4096)]
     if np.count_nonzero(sample > -np.inf) < wanted:

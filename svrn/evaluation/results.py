@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -118,15 +119,32 @@ class Evaluation:
         return content
 
 
-def write_evaluation(evaluation: Evaluation, out: Path) -> None:
-    """Write queries.parquet, then metrics.json, into the folder `out`; each whole or not at all."""
+def write_evaluation(
+    evaluation: Evaluation, out: Path, reranked: Mapping[str, Evaluation] = MappingProxyType({})
+) -> None:
+    """Write queries.parquet, then metrics.json, into the folder `out`; each whole or not at all.
+
+    reranked: by method; their metrics stand under `reranked` in metrics.json, apart from the headline, their
+        queries in queries-METHOD.parquet.
+    """
+    _write_queries(evaluation, out / QUERIES_FILE)
+    content = evaluation.summary()
+    if reranked:
+        content["reranked"] = {}
+    for method, other in reranked.items():
+        _write_queries(other, out / f"queries-{method}.parquet")
+        std = {"std": other.std} if other.draws else {}
+        content["reranked"][method] = {**other.scores.named(), **std}
+    write_json(out / METRICS_FILE, content)
+
+
+def _write_queries(evaluation: Evaluation, file: Path) -> None:
     table = pa.Table.from_pandas(evaluation.queries, schema=QUERIES, preserve_index=False)
     about = json.dumps(evaluation.about, sort_keys=True).encode()
-    with atomic_write(out / QUERIES_FILE) as temporary:
+    with atomic_write(file) as temporary:
         pq.write_table(
             table.replace_schema_metadata({"svrn.evaluation": about}), temporary, compression="zstd"
         )
-    write_json(out / METRICS_FILE, evaluation.summary())
 
 
 def read_queries(path: Path) -> pd.DataFrame:

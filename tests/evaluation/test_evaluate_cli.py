@@ -52,6 +52,20 @@ def test_it_prints_and_writes_the_same_numbers(files: tuple[Path, Path], tmp_pat
     assert (tmp_path / "out" / "queries.parquet").exists()
 
 
+def test_reranked_numbers_stand_apart_from_the_headline(files: tuple[Path, Path], tmp_path: Path) -> None:
+    call(*files, tmp_path / "plain")
+    text = call(*files, tmp_path / "out", "--rerank", "k-reciprocal", "--rerank", "aqe")
+    plain = json.loads((tmp_path / "plain" / "metrics.json").read_text())
+    both = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    reranked = both.pop("reranked")
+    assert both == plain and set(reranked) == {"k-reciprocal", "aqe"}
+    assert all({"mAP", "CMC@1", "mINP"} <= set(scores) for scores in reranked.values())
+    assert "re-ranked by k-reciprocal, not comparable" in text
+    one, other = tmp_path / "out" / "queries.parquet", tmp_path / "plain" / "queries.parquet"
+    assert one.read_bytes() == other.read_bytes()
+    assert (tmp_path / "out" / "queries-aqe.parquet").exists()
+
+
 def test_torch_is_not_imported_for_it(files: tuple[Path, Path], tmp_path: Path) -> None:
     code = (
         "import sys; from svrn.cli.evaluate import evaluate; from pathlib import Path; "
