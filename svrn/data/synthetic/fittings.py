@@ -80,7 +80,7 @@ def interior(identity: Identity, shell: Shell) -> list[Piece]:
             break
         for y in ((0.5 * half, -0.5 * half) if row == 0 or model.type == "bus" else (0.55 * half, 0.0, -0.55 * half)):
             pieces.append(_plain(box((x, y, belt - 0.12), (0.16, 0.46 * min(half, 1.0), 0.62), 0.9), identity.seats, Part.SIDE_WINDOW))
-            pieces.append(_plain(box((x - 0.02, y, belt + 0.27), (0.1, 0.24, 0.18), 0.85), identity.seats, Part.SIDE_WINDOW))
+            pieces.append(_plain(box((x - 0.02, y, min(belt + 0.27, shell.top(x) - 0.2)), (0.1, 0.24, 0.18), 0.85), identity.seats, Part.SIDE_WINDOW))
     return pieces
 
 
@@ -168,7 +168,7 @@ def _dash(item: Item, model: Model, shell: Shell, back: float) -> list[Piece]:
 
 def _pendant(item: Item, model: Model, shell: Shell, back: float) -> list[Piece]:
     x = shell.length - model.bonnet - model.rake + 0.02
-    z = model.height - 0.2
+    z = shell.top(x) - 0.22
     return [
         _own(ellipsoid((x, 0, z), (item.size, 1.3 * item.size, 2.4 * item.size), 6), item.colour, Part.WINDSCREEN),
         _plain(box((x + 0.02, 0, z + 0.09), (0.04, 0.2, 0.06)), DARK, Part.WINDSCREEN),
@@ -177,10 +177,11 @@ def _pendant(item: Item, model: Model, shell: Shell, back: float) -> list[Piece]
 
 def _driver(item: Item, model: Model, shell: Shell, back: float) -> list[Piece]:
     x = shell.length - model.bonnet - 0.98
-    y, z = 0.5 * shell.half_width, shell.belt
+    y, z = 0.48 * shell.half_width, shell.belt
+    head = min(z + 0.4, shell.top(x) - 0.25)
     return [
-        _own(ellipsoid((x, y, z + 0.02), (0.3, 0.46 * item.size, 0.62), 8), item.colour, Part.WINDSCREEN),
-        _own(ellipsoid((x + 0.04, y, z + 0.4), (0.19, 0.17, 0.24), 7), SKIN, Part.WINDSCREEN),
+        _own(ellipsoid((x, y, head - 0.38), (0.3, 0.46 * item.size, 0.62), 8), item.colour, Part.WINDSCREEN),
+        _own(ellipsoid((x + 0.04, y, head), (0.19, 0.17, 0.24), 7), SKIN, Part.WINDSCREEN),
     ]
 
 

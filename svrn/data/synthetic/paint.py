@@ -208,9 +208,10 @@ def _front(look: Look, spots: Spots, vehicle: Vehicle, lamps_on: bool) -> None:
     else:
         lamp = face & (y > inner) & (z < high) & (z > (high - 0.6 * model.lamp_height if model.lamps == "narrow" else low))
     lamp &= y < rim
-    _set(look, lamp, (0.74, 0.76, 0.78), 1.0, Part.HEADLIGHT)
+    _set(look, lamp, (0.5, 0.53, 0.56), 1.0, Part.HEADLIGHT)
     bulb = lamp & ((y - 0.78 * half) ** 2 + (z - 0.5 * (high + low)) ** 2 < 0.045**2)
-    look.albedo[lamp & ~bulb & (z < 0.5 * (high + low))] *= np.float32(0.45)
+    look.albedo[lamp & ~bulb & (z < 0.5 * (high + low))] *= np.float32(0.35)
+    look.albedo[bulb] = linear((0.92, 0.93, 0.94))
     if lamps_on:
         look.glow[lamp] = 0.8
         look.glow[bulb] = 9.0

@@ -73,6 +73,12 @@ class Tracer:
         detail[hits.index] = look.detail
         return Frame(radiance.reshape(rows, columns, 3), part.reshape(rows, columns), detail.reshape(rows, columns))
 
+    def visible(self, view: View, columns: int, rows: int) -> NDArray[np.int32]:
+        """The nearest triangle at each pixel [rows * columns]; -1 where there is none."""
+        rays = view.rays(columns, rows)
+        found: NDArray[np.int32] = self._scene.run(np.ascontiguousarray(np.broadcast_to(view.origin, rays.shape)), rays)
+        return found
+
     def _cast(self, origins: Floats, rays: Floats) -> tuple[_Hits, NDArray[np.intp]]:
         """What rays [N, 3] from origins [N or 1, 3] meet first, and the indices of those that meet nothing."""
         found = self._scene.run(np.ascontiguousarray(np.broadcast_to(origins, rays.shape)), rays, output=True)
