@@ -7,12 +7,13 @@ round, so that a busy machine slows all of them and their ratio stays honest.
 
 from __future__ import annotations
 
+import math
+import os
 import platform
 import statistics
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,8 @@ class Timing:
     """What was measured of one network, medians over `rounds` with their standard deviations.
 
     train_ms: one step on a batch. inference_ms: one frame, in batches of the same size. single_ms: one frame alone.
-    train_flops, inference_flops: of one frame, multiply and add counted as two. *_peak_bytes: memory beyond what lay
-    there before, the network's own weights included: the allocator's peak on CUDA, the growth of the process on a CPU.
+    train_flops, inference_flops: of one frame, multiply and add counted as two. *_peak_bytes: the weights, and the most
+    that torch's allocator held beside them during a first step (which makes the optimiser's state) and an inference.
     """
 
     device: str
@@ -124,15 +125,11 @@ class _Subject:
         self.labels = (torch.arange(batch) // training.batches.images % identities).to(device)
         self.autocast = autocast_type(training.numerics, device, lambda _: None)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.autocast is torch.float16)
-        with _peak(device) as built:
-            self.network: Network = build_network(parameters.model, identities)
-            self.network.to(device, memory_format=layout)  # type: ignore[call-overload]
-            self.optimiser = Optimiser(self.network, training.optimisation)
-        with _peak(device) as trained:
-            self.step()
-        with _peak(device) as inferred:
-            self.infer()
-        self.peaks = (built[0] + trained[0], built[0] + inferred[0])
+        self.network: Network = build_network(parameters.model, identities)
+        self.network.to(device, memory_format=layout)  # type: ignore[call-overload]
+        self.optimiser = Optimiser(self.network, training.optimisation)
+        weights = sum(one.nbytes for one in self.network.state_dict().values())
+        self.peaks = (weights + _peak(device, self.step), weights + _peak(device, self.infer))
         self.flops = (_flops(self.step) / batch, _flops(self.infer) / batch)
 
     def _precision(self) -> Any:
@@ -210,36 +207,36 @@ def _settle(device: torch.device) -> None:
 
 
 def _flops(work: Callable[[], None]) -> float:
-    with FlopCounterMode(display=False) as counter:
+    mapping = {torch.ops.aten.convolution_backward: _flops_of_convolution_backward}
+    with FlopCounterMode(display=False, custom_mapping=mapping) as counter:
         work()
     return float(counter.get_total_flops())
 
 
-@contextmanager
-def _peak(device: torch.device) -> Iterator[list[float]]:
-    """Bytes that the block needed at its highest, beyond what was there before: a list that gets the one number."""
-    result: list[float] = []
+def _flops_of_convolution_backward(
+    gradient: Sequence[int], features: Sequence[int], weight: Sequence[int], *others: Any, **_: Any
+) -> int:
+    """As much as the forward pass for each gradient that is wanted. (torch's own formula ignores groups.)"""
+    wanted = next(one for one in reversed(others) if isinstance(one, (list, tuple)) and len(one) == 3)
+    forward = 2 * math.prod(weight) * gradient[0] * math.prod(gradient[2:])
+    return forward * sum(map(bool, wanted[:2]))
+
+
+def _peak(device: torch.device, work: Callable[[], None]) -> float:
+    """Bytes that `work` needed at its highest beyond what was there before, as the allocator saw it."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
-        yield result
+        work()
         torch.cuda.synchronize(device)
-        result.append(float(torch.cuda.max_memory_allocated(device) - before))
-        return
-    import psutil
-
-    process, ended = psutil.Process(), threading.Event()
-    before = highest = process.memory_info().rss
-
-    def watch() -> None:
-        nonlocal highest
-        while not ended.wait(0.002):
-            highest = max(highest, process.memory_info().rss)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    yield result
-    ended.set()
-    watcher.join()
-    result.append(float(max(highest, process.memory_info().rss) - before))
+        return float(torch.cuda.max_memory_allocated(device) - before)
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # it reports the GPU that is not there as an error
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        work()
+    events = [one for one in profile.profiler.kineto_results.events() if one.name() == "[memory]"]  # type: ignore[union-attr]
+    held = highest = 0
+    for event in sorted(events, key=lambda one: one.start_ns()):
+        held += event.nbytes()
+        highest = max(highest, held)
+    return float(highest)

@@ -74,6 +74,31 @@ def test_flops_are_those_of_the_layers() -> None:
     assert made.inference_flops == flops
 
 
+def test_a_training_step_is_three_times_its_forward_pass_where_everything_is_trained() -> None:
+    """Less the gradient of the images, which nobody needs; beside it the classifier and the triplets' distances."""
+    made = timing.measure(run(1), torch.device("cpu"), identities=5)
+    first, classifier, distances = 2 * 9 * 3 * 16 * 16**2, 2 * 16 * 5, 2 * 16 * 4
+    assert made.train_flops == 3 * (made.inference_flops + classifier) - first + distances
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_flops_of_a_convolutions_gradients_know_groups(groups: int) -> None:
+    layer = torch.nn.Conv2d(4, 4, 3, padding=1, groups=groups, bias=False)
+    images = torch.randn(2, 4, 5, 5, requires_grad=True)
+    forward = 2 * 2 * 25 * 4 * (4 // groups) * 9
+    assert timing._flops(lambda: layer(images).sum().backward()) == 3 * forward
+
+
+def test_peak_memory_is_what_was_held_at_once() -> None:
+    def work() -> None:
+        one = torch.zeros(1000)
+        del one
+        two, three = torch.zeros(2000), torch.zeros(500)
+        del two, three
+
+    assert timing._peak(torch.device("cpu"), work) == 4 * 2500
+
+
 def test_a_step_changes_the_weights_and_an_inference_does_not() -> None:
     subject = timing._Subject(run(3), torch.device("cpu"), 5)
     before = [one.detach().clone() for one in subject.network.parameters()]
