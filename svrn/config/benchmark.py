@@ -35,7 +35,9 @@ class Benchmark(Strict):
     root: str | None = Field(None, description="the benchmark's own folder (or the list's file)")
     archive: tuple[str, ...] = Field((), description="archives to unpack when there is no root")
     url: str | None = Field(None, description="an address of the archive that the user has a right to")
-    sha256: str | None = Field(None, description="checksum of the archive")
+    sha256: str | None = Field(
+        None, pattern="^[0-9a-fA-F]{64}$", description="checksum of the archive, where there is one"
+    )
     embedded: Embedded | None = Field(None, description="render it instead of reading it")
     counts: Literal["official", "any"] = Field("any", description="whether the official counts are demanded")
     tests: dict[str, TestSet] = Field(description="test sets by name; `test` where there is only one")
@@ -49,6 +51,12 @@ class Benchmark(Strict):
             raise ValueError("embedded goes without root, archive and url")
         if self.embedded is None and self.train_digest is not None:
             raise ValueError("train_digest is declared for embedded benchmarks alone; a real one's is computed")
+        return self
+
+    @model_validator(mode="after")
+    def _checksum_of_one(self) -> Benchmark:
+        if self.sha256 is not None and len(self.archive) + (self.url is not None) != 1:
+            raise ValueError("sha256 is the checksum of one archive or url: name exactly one")
         return self
 
     @property

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from svrn.files import atomic_write, write_json
 SCHEMA_VERSION = "1"
 THE_TEST = "test"
 ROLES = ("query", "gallery", "pool")
+_TEST_NAME = re.compile(r"[0-9A-Za-z_-]+")  # it becomes part of file names
 
 SCHEMA = pa.schema(
     [
@@ -64,7 +66,7 @@ def parse_split(text: str) -> frozenset[Membership]:
         test, dot, role = part.rpartition(".")
         if part == "train":
             found.add(Membership(None, "train"))
-        elif role in ROLES and (test or not dot):
+        elif role in ROLES and (_TEST_NAME.fullmatch(test) or not dot):
             found.add(Membership(test or THE_TEST, role))
         else:
             raise UserError(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from svrn.config.benchmark import Benchmark, Layout, load_benchmark
 from svrn.config.suite import load_settings
+from svrn.data import protocols
 from svrn.data.archives import unpack
 from svrn.data.benchmarks.download import download
 from svrn.data.benchmarks.official import OFFICIAL
@@ -44,11 +45,22 @@ def find_benchmark(name: str, params: Path) -> Named:
         counts = "any" if name == "list" else "official"
         return Named(name, Benchmark(layout=name, counts=counts, tests={}))
     benchmark = load_benchmark(name, params)
+    _check_protocols(benchmark, file)
     if (params / "config.yaml").exists():
         root = load_settings(params).roots.get(name)
         if root is not None:
             benchmark = benchmark.model_copy(update={"root": root})
     return Named(name, benchmark)
+
+
+def _check_protocols(benchmark: Benchmark, file: Path) -> None:
+    """A protocol's name is checked here, before hours of training come to be scored under it."""
+    for test, chosen in benchmark.tests.items():
+        for protocol in chosen.protocols:
+            try:
+                protocols.get(protocol)
+            except UserError as error:
+                raise UserError(error.what, where=f"{file}: tests.{test}.protocols", mend=error.mend) from None
 
 
 def obtain(named: Named, source: Path) -> Path:
