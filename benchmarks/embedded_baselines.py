@@ -1,6 +1,6 @@
 """What simple features score on the embedded benchmark, on both of its test splits.
 
-    python benchmarks/embedded_baselines.py [--preset demo] [--root data/embedded-baselines]
+    python -m benchmarks.embedded_baselines [--preset demo] [--root data/embedded-baselines]
         [--embeddings FILE --embeddings-unseen FILE]
 
 Raw pixels, a colour histogram, ImageNet features of EfficientNet-Lite0, and any embeddings given (a trained baseline's),

@@ -18,7 +18,8 @@ import pytest
 from PIL import Image
 
 from svrn.data.benchmarks.build import build_manifest
-from svrn.data.synthetic import make_preset, render_benchmark, train_digest
+from svrn.data.synthetic import make_preset, plan, render_benchmark, train_digest
+from svrn.data.synthetic.images import cached
 from svrn.data.synthetic.presets import PRESETS
 from svrn.errors import UserError
 
@@ -164,8 +165,9 @@ def test_a_finished_folder_is_left_alone(folder):
 def test_missing_and_damaged_images_are_drawn_anew_with_the_same_pixels(folder, tmp_path):
     images = tmp_path / "images"
     shutil.copytree(folder / "images", images)
-    files = sorted(images.glob("*/*.jpg"))
-    before = {path.name: path.read_bytes() for path in files}
+    before = {path.name: path.read_bytes() for path in images.glob("*/*.jpg")}
+    planned = plan("tiny")
+    files = [cached(images, digest) for digest in planned.loc[planned["split"] != "unseen", "digest"]]
     files[0].unlink()
     files[7].write_bytes(before[files[7].name][:900])
     files[11].write_bytes(b"")

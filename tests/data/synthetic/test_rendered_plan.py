@@ -19,8 +19,8 @@ from svrn.data.synthetic.shots import Shot
 from svrn.errors import UserError
 
 # A change here means other images: raise GENERATOR_VERSION, and say so in CHANGELOG.md.
-TINY = "GOLDEN_TINY"
-TINY_TRAIN = "GOLDEN_TRAIN"
+TINY = "8ced367af0884deb"
+TINY_TRAIN = "0fb128f1021100cfa70dfa14c8429ee713ea1656ce0d14b774cb075cf4896b25"
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_near_duplicates_differ_in_several_details_on_every_side():
 
 def test_another_seed_or_size_is_another_world(tiny):
     values = PRESETS["tiny"].model_dump()
-    for change in ({"seed": 21}, {"pixels": 73}):
+    for change in ({"seed": 33}, {"pixels": 73}):
         other = plan(make_preset(**{**values, **change}))
         assert not set(other["digest"]) & set(tiny["digest"])
 
