@@ -1,0 +1,64 @@
+"""`svrn track`: the MLflow mirror of the runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="The MLflow mirror.")
+
+
+@app.command()
+def init() -> None:
+    """Make or upgrade the MLflow store (results/mlflow, or MLFLOW_TRACKING_URI), once, before anything is logged."""
+    from svrn.config.study import RESULTS
+    from svrn.tracking.store import initialise, the_store
+
+    store = the_store(RESULTS)
+    initialise(store)
+    print(f"MLflow store ready: {store.uri}")
+
+
+@app.command()
+def sync(
+    suite: Annotated[
+        list[str] | None, typer.Option(help="Suites whose tables the runs are placed in (default: the one in params/).")
+    ] = None,
+) -> None:
+    """Make MLflow agree with results/: every finished run, its curves and scores, the cells it feeds."""
+    from svrn.config.study import RESULTS, load_study
+    from svrn.tracking.mirror import sync as mirror
+    from svrn.tracking.store import the_store
+
+    store = the_store(RESULTS)
+    studies = [load_study(name) for name in suite] if suite else [load_study()]
+    done = mirror(store, RESULTS, studies)
+    print(
+        f"{store.uri}: {done.added} runs added, {done.changed} changed, {done.same} as they were, "
+        f"{done.unfinished} not finished"
+    )
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Open the MLflow UI over the store, brought up to date first."""
+    import os
+    import sys
+
+    from svrn.config.study import RESULTS
+    from svrn.errors import UserError
+    from svrn.tracking.store import initialise, prepare_mlflow, the_store
+
+    prepare_mlflow()
+    store = the_store(RESULTS)
+    if store.uri.startswith("http"):
+        raise UserError("the store is a server, which has a UI of its own", where=store.uri)
+    initialise(store)
+    if store.local:
+        sync(None)
+    arguments = ["-m", "mlflow", "ui", "--backend-store-uri", store.uri, "--host", host, "--port", str(port)]
+    os.execv(sys.executable, [sys.executable, *arguments])

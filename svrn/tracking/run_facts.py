@@ -1,0 +1,184 @@
+"""What the mirror shows of a run, gathered from its folder: plain values, no MLflow."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+import yaml
+
+from svrn.config.parameters import RunParameters
+
+MOST_PARAMETERS = 30
+HEADLINES = ("mAP", "CMC@1", "CMC@5", "CMC@10", "mINP")
+
+#: What tells runs apart most often, always shown; the rest follows where it differs from the paper's configuration.
+TELLING = (
+    "model.backbone.name",
+    "model.stages.count",
+    "model.salience.scores",
+    "model.salience.alphas",
+    "model.salience.grid",
+    "model.unified.enabled",
+    "model.head.reduction",
+    "training.input.size",
+    "training.batches.identities",
+    "training.batches.images",
+    "training.optimisation.lr",
+    "training.optimisation.epochs",
+    "training.losses.vcc.weight",
+    "training.losses.icc.weight",
+    "training.losses.dcc.weight",
+    "training.numerics.precision",
+    "training.seed",
+)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A value of a curve."""
+
+    name: str
+    value: float
+    step: int
+    time: int
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """Everything that the mirror shows of one finished run. Times are in milliseconds since 1970."""
+
+    key: str
+    name: str
+    parameters: dict[str, str]
+    tags: dict[str, str]
+    dataset: tuple[str, str]
+    curves: list[Point]
+    finals: dict[str, float]
+    started: int
+    ended: int
+    folder: Path = field(repr=False, default=Path())
+
+    @property
+    def digest(self) -> str:
+        """Changes when anything shown does."""
+        content = [self.name, self.parameters, self.tags, self.dataset, [vars(p) for p in self.curves], self.finals]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def gather(folder: Path) -> RunFacts | None:
+    """The facts of the run in `folder`; None where it is not finished or its records cannot be read."""
+    try:
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        environment = json.loads((folder / "env.json").read_text(encoding="utf-8"))
+        log = pq.read_table(folder / "train.parquet").to_pandas()
+        started, ended = _milliseconds(record["started"]), _milliseconds(record["ended"])
+        finals = {f"run/{name}": float(record[name]) for name in _MEASURED if record.get(name) is not None}
+        finals |= _scores(folder)
+        return RunFacts(
+            key=record["key"],
+            name=f"{config['benchmark']} {config['label']}",
+            parameters=_parameters(config["parameters"]),
+            tags=_tags(config, record, environment),
+            dataset=(config["benchmark"], config["train_digest"]),
+            curves=_curves(log, folder, started, ended),
+            finals=finals,
+            started=started,
+            ended=ended,
+            folder=folder,
+        )
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        return None
+
+
+_MEASURED = ("device_seconds", "peak_memory_bytes", "energy_joules", "restarts", "devices")
+
+
+def _parameters(tree: dict[str, Any]) -> dict[str, str]:
+    shown = _flat({name: tree[name] for name in ("model", "training")})
+    default = RunParameters().model_dump(mode="json")
+    usual = _flat({name: default[name] for name in ("model", "training")})
+    differing = [name for name in shown if name not in TELLING and shown[name] != usual.get(name)]
+    names = [name for name in TELLING if name in shown] + differing
+    return {name: shown[name] for name in names[:MOST_PARAMETERS]}
+
+
+def _flat(tree: dict[str, Any], path: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for name, value in tree.items():
+        inner = f"{path}.{name}" if path else name
+        flat |= _flat(value, inner) if isinstance(value, dict) else {inner: json.dumps(value).strip('"')}
+    return flat
+
+
+def _tags(config: dict[str, Any], record: dict[str, Any], environment: dict[str, Any]) -> dict[str, str]:
+    code = environment.get("code", {})
+    tags = {
+        "svrn.run_key": record["key"],
+        "svrn.label": config["label"],
+        "svrn.benchmark": config["benchmark"],
+        "svrn.train_digest": config["train_digest"],
+        "svrn.model_digest": record["model_digest"],
+        "svrn.device": f"{record['devices']} x {record['device']}",
+        "svrn.semantics": str(config["semantics"]),
+    }
+    if "commit" in code:
+        tags["mlflow.source.git.commit"] = code["commit"]
+        tags["svrn.changed_code"] = "yes" if code.get("dirty") else "no"
+    return {name: str(value) for name, value in tags.items()}
+
+
+def _curves(log: pd.DataFrame, folder: Path, started: int, ended: int) -> list[Point]:
+    """Means over each epoch, at the times the epochs ended (evenly spread where the events do not say)."""
+    means = log.drop(columns="step").groupby("epoch").mean()
+    times, speeds = _epochs(folder)
+    points = []
+    for position, (epoch, row) in enumerate(means.iterrows()):
+        number = int(str(epoch))
+        spread = started + (ended - started) * (position + 1) // len(means)
+        time = times.get(number, spread)
+        points += [Point(f"train/{name}", float(value), number, time) for name, value in row.items()]
+        if number in speeds:
+            points.append(Point("train/images_per_second", speeds[number], number, time))
+    return points
+
+
+def _epochs(folder: Path) -> tuple[dict[int, int], dict[int, float]]:
+    """When each epoch ended and how fast it was; of an epoch done twice (killed, resumed) the last time counts."""
+    times, speeds = {}, {}
+    file = folder / "events.jsonl"
+    for line in file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else ():
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue  # cut short by a kill
+        if isinstance(event, dict) and event.get("event") == "epoch":
+            times[int(event["epoch"])] = _milliseconds(event["time"])
+            speeds[int(event["epoch"])] = float(event["images_per_second"])
+    return times, speeds
+
+
+def _scores(folder: Path) -> dict[str, float]:
+    """Headline metrics of every evaluation: BENCHMARK/TEST/PROTOCOL/METRIC (`CMC-1`: MLflow has no @ in names)."""
+    scores = {}
+    for file in sorted(folder.glob("evaluations/*/metrics.json")):
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+            place = f"{content['benchmark']}/{content['test']}/{content['protocol']}"
+        except (OSError, ValueError, KeyError):
+            continue
+        for name in HEADLINES:
+            if isinstance(content.get(name), int | float):
+                scores[f"{place}/{name.replace('@', '-')}"] = float(content[name])
+    return scores
+
+
+def _milliseconds(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp() * 1000)

@@ -1,0 +1,125 @@
+"""Where MLflow keeps the mirror, and preparing it once."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from svrn.errors import UserError
+from svrn.locks import file_lock
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+EXPERIMENT = "svrn"
+
+
+@dataclass(frozen=True)
+class Store:
+    """An MLflow tracking store: its address, and the folder of its artifacts where it is ours."""
+
+    uri: str
+    folder: Path
+
+    @property
+    def local(self) -> bool:
+        """Whether it is the project's own database, not a server or a database of the user's."""
+        return self.uri == _local_uri(self.folder)
+
+    @property
+    def artifacts(self) -> Path:
+        return self.folder.resolve() / "artifacts"
+
+
+def the_store(results: Path) -> Store:
+    """The store to mirror into: MLFLOW_TRACKING_URI where it is set, else results/mlflow/mlflow.db."""
+    folder = results / "mlflow"
+    return Store(os.environ.get("MLFLOW_TRACKING_URI") or _local_uri(folder), folder)
+
+
+def _local_uri(folder: Path) -> str:
+    return f"sqlite:///{folder.resolve() / 'mlflow.db'}"
+
+
+def prepare_mlflow() -> None:
+    """Set what MLflow reads when it is imported: no telemetry, and an absent server is noticed in seconds."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+
+
+def initialise(store: Store) -> str:
+    """Make or upgrade the store and its experiment; the experiment's id.
+
+    Under a lock: processes that make MLflow's tables at the same time break each other's database.
+
+    Raises:
+        UserError: the store cannot be reached or written, or is not a database.
+    """
+    prepare_mlflow()
+    if not store.uri.startswith("sqlite:///"):
+        return _experiment(store)
+    with file_lock(store.folder / ".lock"):
+        _upgrade(store)
+        return _experiment(store)
+
+
+def client(store: Store) -> MlflowClient:
+    """A client of the store; nothing is asked of it yet."""
+    prepare_mlflow()
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=store.uri)
+
+
+def _upgrade(store: Store) -> None:
+    import sqlalchemy.exc
+    from mlflow.store.db import utils
+
+    try:
+        engine = utils.create_sqlalchemy_engine_with_retry(store.uri)
+        try:
+            if utils._is_empty_database(engine):
+                utils._initialize_tables(engine)
+            else:
+                utils._upgrade_db(engine)
+        finally:
+            engine.dispose()
+    except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
+        raise unusable(store, error) from error
+
+
+def _experiment(store: Store) -> str:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        mlflow = client(store)
+        found = mlflow.get_experiment_by_name(EXPERIMENT)
+        if found is not None:
+            return str(found.experiment_id)
+        try:
+            location = store.artifacts.as_uri() if store.local else None
+            return str(mlflow.create_experiment(EXPERIMENT, artifact_location=location))
+        except MlflowException:
+            found = mlflow.get_experiment_by_name(EXPERIMENT)  # another process was first
+            if found is None:
+                raise
+            return str(found.experiment_id)
+    except (MlflowException, OSError) as error:
+        raise unusable(store, error) from error
+
+
+def unusable(store: Store, error: Exception) -> UserError:
+    """What the user is told where the store fails."""
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    mend = (
+        f"remove {store.folder}: it is rebuilt from results/runs"
+        if store.local
+        else "see that the server runs, then call `svrn track sync` again: nothing is lost"
+    )
+    return UserError(f"the MLflow store cannot be used: {reason}", where=store.uri, mend=mend)

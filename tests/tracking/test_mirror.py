@@ -1,0 +1,208 @@
+"""The mirror agrees with results/, however often and however interrupted it is made."""
+
+import json
+import multiprocessing
+import shutil
+from pathlib import Path
+
+import pytest
+from fake_runs import EPOCHS, write_run, write_scores
+
+from svrn.config.study import Cell, Embedding, Evaluation
+from svrn.errors import UserError
+from svrn.tracking.mirror import Synced, sync
+from svrn.tracking.run_facts import MOST_PARAMETERS, gather
+from svrn.tracking.store import client, initialise, the_store
+
+
+def runs(store) -> dict:
+    """Mirrored trainings by key."""
+    mlflow = client(store)
+    experiment = mlflow.get_experiment_by_name("svrn")
+    found = mlflow.search_runs([experiment.experiment_id], "tags.`svrn.run_key` != ''")
+    assert len({one.data.tags["svrn.run_key"] for one in found}) == len(found), "a run is there twice"
+    return {one.data.tags["svrn.run_key"]: one for one in found}
+
+
+def history(store, run, name: str) -> list[tuple[int, float]]:
+    return [(one.step, one.value) for one in client(store).get_metric_history(run.info.run_id, name)]
+
+
+def test_what_is_shown_of_a_run(store, results):
+    write_scores(write_run(results, "aaa"), "e1", 40.25)
+    assert sync(store, results) == Synced(added=1)
+    run = runs(store)["aaa"]
+    assert run.info.run_name == "demo-veri776 svrn s0"
+    assert run.info.status == "FINISHED" and run.info.end_time - run.info.start_time == 240_000
+    assert history(store, run, "train/total") == [(1, 8.5), (2, 4.5), (3, 0.5)]
+    assert history(store, run, "train/images_per_second") == [(1, 50.0), (2, 51.0), (3, 52.0)]
+    assert run.data.metrics["demo-veri776/test/veri776/mAP"] == 40.25
+    assert run.data.metrics["demo-veri776/test/veri776/CMC-1"] == 50.0
+    assert run.data.metrics["run/device_seconds"] == 60.5 and "run/energy_joules" not in run.data.metrics
+    assert (
+        run.data.params["model.stages.count"] == "3" and run.data.params["model.salience.alphas"] == "[0.2, 0.1, 0.1]"
+    )
+    assert len(run.data.params) <= MOST_PARAMETERS
+    assert run.data.tags["mlflow.source.git.commit"] == "c0ffee"
+    dataset = run.inputs.dataset_inputs[0].dataset
+    assert dataset.name == "demo-veri776" and dataset.digest == "f" * 36
+
+
+def test_a_second_sync_changes_nothing(store, results):
+    write_run(results, "aaa")
+    sync(store, results)
+    before = runs(store)["aaa"].to_dictionary()
+    assert sync(store, results) == Synced(same=1)
+    assert runs(store)["aaa"].to_dictionary() == before
+
+
+def test_scores_that_come_later_are_added(store, results):
+    folder = write_run(results, "aaa")
+    sync(store, results)
+    write_scores(folder, "e1", 40.0)
+    assert sync(store, results) == Synced(changed=1)
+    run = runs(store)["aaa"]
+    assert run.data.metrics["demo-veri776/test/veri776/mAP"] == 40.0
+    assert len(history(store, run, "train/total")) == EPOCHS
+
+
+def test_a_score_that_changed_replaces_the_run(store, results):
+    folder = write_run(results, "aaa")
+    write_scores(folder, "e1", 41.0)
+    sync(store, results)
+    write_scores(folder, "e1", 40.0)
+    sync(store, results)
+    assert history(store, runs(store)["aaa"], "demo-veri776/test/veri776/mAP") == [(0, 40.0)]
+
+
+def test_another_training_under_the_same_key_replaces_the_run(store, results):
+    write_run(results, "aaa")
+    sync(store, results)
+    old = runs(store)["aaa"].info.run_id
+    shutil.rmtree(results / "runs" / "aaa")
+    write_run(results, "aaa", model_digest="d1")
+    assert sync(store, results) == Synced(added=1)
+    assert runs(store)["aaa"].info.run_id != old
+
+
+@pytest.mark.parametrize("stop", range(4))
+def test_an_interrupted_sync_is_taken_up(store, results, monkeypatch, stop):
+    from mlflow import MlflowClient
+
+    write_run(results, "aaa")
+    real, calls = MlflowClient.log_batch, iter(range(100))
+
+    def failing(self, *arguments, **more):
+        if next(calls) == stop:
+            raise ConnectionError("the network is gone")
+        return real(self, *arguments, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_batch", failing)
+        if stop < 3:
+            with pytest.raises(UserError, match="the network is gone"):
+                sync(store, results)
+        else:
+            sync(store, results)
+    sync(store, results)
+    run = runs(store)["aaa"]
+    assert [step for step, _ in history(store, run, "train/total")] == [1, 2, 3]
+    assert len(run.data.params) > 10 and run.info.status == "FINISHED"
+    assert sync(store, results) == Synced(same=1)
+
+
+def test_a_store_thrown_away_is_rebuilt(store, results, tmp_path):
+    for number in range(3):
+        write_run(results, f"run{number}", seed=number)
+    sync(store, results)
+    before = {key: (run.data.params, run.data.metrics) for key, run in runs(store).items()}
+    again = tmp_path / "again"  # elsewhere: this process still has the first database open
+    shutil.copytree(results / "runs", again / "runs")
+    assert sync(the_store(again), again) == Synced(added=3)
+    rebuilt = runs(the_store(again))
+    assert {key: (run.data.params, run.data.metrics) for key, run in rebuilt.items()} == before
+
+
+def test_unfinished_and_broken_runs_are_left_out(store, results):
+    (write_run(results, "aaa") / "run.json").unlink()
+    (write_run(results, "bbb") / "train.parquet").write_bytes(b"PAR1 cut short")
+    write_run(results, "ccc")
+    assert sync(store, results) == Synced(added=1, unfinished=2)
+    assert gather(results / "runs" / "aaa") is None
+
+
+class OneTable:
+    """What the mirror asks of a study."""
+
+    def __init__(self, results: Path) -> None:
+        self.name, self.folder, self.tables = "demo", results / "demo", {"table1": None, "table7": None}
+        embedding = Embedding("aaa", "demo-veri776", "i", None)  # type: ignore[arg-type]
+        evaluation = Evaluation("e1", embedding, "test", "veri776")
+        row = ("table1", "SVRN", "mAP", "mAP", "demo-veri776", "test", "veri776", 80.0, "run")
+        self.cells = [Cell(*row, evaluations=(evaluation,))]
+
+    def cells_of(self, run: str) -> list[Cell]:
+        return [cell for cell in self.cells if run in cell.runs]
+
+
+def test_runs_are_placed_under_their_tables(store, results):
+    write_run(results, "aaa")
+    write_run(results, "zzz", seed=1)
+    (results / "demo" / "tables").mkdir(parents=True)
+    (results / "demo" / "tables" / "table1.csv").write_text("a,b\n")
+    sync(store, results, [OneTable(results)])
+    mlflow = client(store)
+    experiment = mlflow.get_experiment_by_name("svrn")
+    parents = mlflow.search_runs([experiment.experiment_id], "tags.`svrn.table` = 'demo/table1'")
+    assert len(parents) == 1
+    child, other = runs(store)["aaa"], runs(store)["zzz"]
+    assert child.data.tags["mlflow.parentRunId"] == parents[0].info.run_id
+    assert child.data.tags["svrn.cells.demo.table1"] == "SVRN: mAP"
+    assert "demo, table1: SVRN: mAP" in child.data.tags["mlflow.note.content"]
+    assert "mlflow.parentRunId" not in other.data.tags
+    assert (Path(experiment.artifact_location.removeprefix("file://")) / parents[0].info.run_id).is_dir()
+    assert sync(store, results, [OneTable(results)]) == Synced(same=2)
+    assert len(mlflow.search_runs([experiment.experiment_id], "tags.`svrn.table` != ''")) == 1
+
+
+def test_a_store_that_is_no_database(results):
+    (results / "mlflow").mkdir(parents=True)
+    (results / "mlflow" / "mlflow.db").write_bytes(b"not a database, but long enough to be looked at" * 100)
+    with pytest.raises(UserError, match="the MLflow store cannot be used") as error:
+        initialise(the_store(results))
+    assert "it is rebuilt from results/runs" in str(error.value.mend)
+
+
+def join_in(results: Path, number: int) -> None:
+    write_run(results, f"run{number}", seed=number)
+    store = the_store(results)
+    initialise(store)
+    sync(store, results)
+
+
+def test_eight_processes_on_a_new_store_lose_nothing(results):
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["mlflow", "svrn.tracking.mirror"])
+    (results / "runs").mkdir(parents=True)
+    children = [context.Process(target=join_in, args=(results, number)) for number in range(8)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+    assert [child.exitcode for child in children] == [0] * 8
+    store = the_store(results)
+    sync(store, results)
+    found = runs(store)
+    assert sorted(found) == [f"run{number}" for number in range(8)]
+    for run in found.values():
+        assert [step for step, _ in history(store, run, "train/total")] == [1, 2, 3]
+
+
+def test_the_digest_follows_what_is_shown(results):
+    folder = write_run(results, "aaa")
+    first = gather(folder)
+    record = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**record, "threads": 7}))
+    assert gather(folder).digest == first.digest
+    write_scores(folder, "e1", 1.0)
+    assert gather(folder).digest != first.digest
