@@ -12,7 +12,7 @@ from svrn.config.parameters import RunParameters
 from svrn.config.study import Cell, Evaluation, Study
 from svrn.errors import UserError
 from svrn.reporting.cells import Result
-from svrn.reporting.records import Records, run_facts
+from svrn.reporting.records import MLFLOW_TAG, Records, run_facts
 
 BASELINE_MODEL = "baseline"
 
@@ -132,14 +132,24 @@ def _model(cell: Cell, study: Study) -> str | None:
     return next(row.model for row, name in zip(table.rows, table.row_names(), strict=True) if name == cell.row)
 
 
+def mlflow_search(run: str) -> str:
+    """What finds a run in MLflow's search, also in a store that was made anew."""
+    return f"tags.`{MLFLOW_TAG}` = '{run}'"
+
+
 def provenance(name: str, results: Sequence[Result], study: Study, records: Records) -> dict[str, Any]:
-    """What stands in `<table>.provenance.json`."""
+    """What stands in `<table>.provenance.json`: the same for the same runs, so MLflow's ids are left to its search."""
     own = [r for r in results if r.cell.table == name]
+    cells = [evidence(r, study, records).as_json() for r in own if r.cell.evaluations or r.values]
+    for cell in cells:
+        for seed in cell["seeds"]:
+            del seed["mlflow_run"]
+            seed["mlflow_search"] = mlflow_search(seed["run"])
     return {
         "table": name,
         "suite": study.name,
         "seeds": list(study.suite.seeds),
-        "cells": [evidence(r, study, records).as_json() for r in own if r.cell.evaluations or r.values],
+        "cells": cells,
     }
 
 

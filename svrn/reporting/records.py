@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from svrn.config.study import Evaluation, Run
 from svrn.data.manifest import Manifest, read_manifest, read_parquet
@@ -18,6 +19,11 @@ from svrn.evaluation.results import QUERIES
 
 #: What of a query's results a metric, an interval and a comparison need.
 SCORES = ("draw", "image", "vehicle", "camera", "valid", "positives", "ap", "inp", "first_rank")
+
+
+#: The project's own MLflow store, and the tag by which it names a run's key.
+MLFLOW_STORE = Path("results/mlflow/mlflow.db")
+MLFLOW_TAG = "svrn.run_key"
 
 
 @dataclass(frozen=True, order=True)
@@ -76,13 +82,6 @@ class Records:
         """The environment that a run was trained in ({} where there is none)."""
         return self.json(run.folder / "env.json") or {}
 
-    def config(self, run: Run) -> dict[str, Any]:
-        """A run's resolved configuration as it stands on disk ({} where there is none)."""
-        file = run.folder / "config.yaml"
-        if file not in self._kept:
-            self._kept[file] = self._read_yaml(file)
-        return self._kept[file] or {}
-
     def manifest(self, benchmark: str) -> Manifest | None:
         """A benchmark's manifest."""
         file = self.data / benchmark / "manifest.parquet"
@@ -93,6 +92,12 @@ class Records:
                 self.say(file, error.what)
                 self._kept[file] = None
         return self._kept[file]
+
+    def mlflow_runs(self) -> dict[str, str]:
+        """MLflow's own ids by run key, where the project's store is there (its file is read, no server is asked)."""
+        if MLFLOW_STORE not in self._kept:
+            self._kept[MLFLOW_STORE] = self._read_mlflow()
+        return self._kept[MLFLOW_STORE]
 
     def json(self, file: Path) -> dict[str, Any] | None:
         """The object in a JSON file; None where there is no such file or it is not an object."""
@@ -137,18 +142,19 @@ class Records:
             return None
         return content
 
-    def _read_yaml(self, file: Path) -> dict[str, Any] | None:
+    def _read_mlflow(self) -> dict[str, str]:
+        if not MLFLOW_STORE.is_file():
+            return {}
+        query = (
+            "SELECT tags.value, runs.run_uuid FROM tags JOIN runs ON tags.run_uuid = runs.run_uuid"
+            " WHERE tags.key = ? AND runs.lifecycle_stage = 'active' ORDER BY runs.run_uuid"
+        )
         try:
-            content = yaml.safe_load(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            self.say(file, f"cannot be read: {error}")
-            return None
-        if not isinstance(content, dict):
-            self.say(file, f"wanted keys and values, got {type(content).__name__}")
-            return None
-        return content
+            with closing(sqlite3.connect(f"file:{MLFLOW_STORE}?mode=ro", uri=True)) as store:
+                return dict(store.execute(query, (MLFLOW_TAG,)).fetchall())
+        except sqlite3.Error as error:
+            self.say(MLFLOW_STORE, f"cannot be read: {error}")
+            return {}
 
 
 @dataclass(frozen=True)
@@ -171,14 +177,13 @@ def run_facts(run: Run, records: Records) -> RunFacts:
     record, environment = records.run(run), records.environment(run)
     code, device = _object(environment.get("code")), _object(environment.get("device"))
     dirty = code.get("dirty")
-    mirror = records.json(run.folder / "mlflow.json") or {}
     return RunFacts(
         device_seconds=_number(record.get("device_seconds")),
         model_digest=_text(record.get("model_digest")),
         commit=_text(code.get("commit")),
         clean=None if not isinstance(dirty, bool) else not dirty,
         device=_text(device.get("name")) or _text(device.get("kind")),
-        mlflow_run=_text(mirror.get("run_id")) or _text(record.get("mlflow_run_id")),
+        mlflow_run=records.mlflow_runs().get(run.key),
     )
 
 

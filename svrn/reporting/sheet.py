@@ -105,8 +105,8 @@ class Sheet:
         return len(self.heads) > 4
 
 
-def make_sheet(name: str, study: Study, results: Sequence[Result]) -> Sheet:
-    """The sheet of table `name` from the suite's results."""
+def make_sheet(name: str, study: Study, results: Sequence[Result], more: Sequence[str] = ()) -> Sheet:
+    """The sheet of table `name` from the suite's results. more: further footnotes."""
     table = study.tables[name]
     own = [r for r in results if r.cell.table == name]
     width = len(table.columns)
@@ -118,7 +118,7 @@ def make_sheet(name: str, study: Study, results: Sequence[Result]) -> Sheet:
         entries = tuple(Entry(grid[r][c], reported[c][r], ours[c][r]) for c in range(width))
         lines.append(_line(row, row_name, table, entries))
     heads = tuple(_head(column.name, column.benchmark, column.test, column.metric) for column in table.columns)
-    notes = tuple(_notes(table, study, own))
+    notes = (*_notes(table, study, own), *more)
     return Sheet(name, table.title, table.attributes, heads, tuple(lines), notes)
 
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from svrn.config.study import Study, load_study
+from svrn.config.tables import TIMINGS
 from svrn.errors import UserError
 from svrn.files import write_json, write_text
 from svrn.reporting import latex
@@ -18,6 +19,7 @@ from svrn.reporting.provenance import provenance
 from svrn.reporting.records import Records
 from svrn.reporting.sheet import Sheet, make_sheet
 from svrn.reporting.summary import metrics_tree
+from svrn.reporting.timings import read_timings, timing_notes
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,9 @@ class SuiteReport:
         if table not in self.study.tables:
             there = ", ".join(self.study.tables)
             raise UserError(f"suite {self.study.name!r} has no {table!r}", mend=f"its tables: {there}")
-        return make_sheet(table, self.study, self.results)
+        timed = any(column.metric in TIMINGS for column in self.study.tables[table].columns)
+        more = timing_notes(read_timings(self.study, self.records), self.study) if timed else []
+        return make_sheet(table, self.study, self.results, more)
 
     def write_cells(self) -> Path:
         """Write results/<suite>/cells.parquet."""

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from svrn.config.study import Cell, Study
+from svrn.config.tables import TIMINGS
 from svrn.reporting.records import Records
+
+BASELINE_ROW, SVRN_ROW = "Baseline", "SVRN"
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,54 @@ def read_timings(study: Study, records: Records) -> Timings:
         records.say(file, f"`rows` is {type(rows).__name__}, wanted an object; not used")
         rows = {}
     for name, row in rows.items():
+        if not isinstance(row, Mapping):
+            records.say(file, f"row {name!r} is {type(row).__name__}, wanted an object; not used")
+            continue
         for column in ("train.ms", "inference.ms"):
-            value = row.get(column)
+            value, spread = row.get(column), row.get(f"{column}.std")
             if isinstance(value, (int, float)):
-                found[name, column] = Timing(float(value), row.get(f"{column}.std"))
+                found[name, column] = Timing(float(value), spread if isinstance(spread, (int, float)) else None)
         cost[name] = {k: float(v) for k, v in row.items() if isinstance(v, (int, float)) and not isinstance(v, bool)}
     return Timings(found, cost, content.get("device"))
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """SVRN over its baseline: the paper's where it has one, and ours."""
+
+    name: str
+    paper: float | None
+    ours: float | None
+
+
+def ratios(timings: Timings, study: Study) -> list[Ratio]:
+    """Times and FLOPs of SVRN over those of its baseline."""
+    printed = {(c.row, c.column): c.reported for c in study.cells if c.metric in TIMINGS}
+    found = []
+    for name, column in (("training time", "train.ms"), ("inference time", "inference.ms")):
+        paper = (printed.get((SVRN_ROW, column)), printed.get((BASELINE_ROW, column)))
+        ours = (timings.by_cell.get((SVRN_ROW, column)), timings.by_cell.get((BASELINE_ROW, column)))
+        known = isinstance(paper[0], float) and isinstance(paper[1], float)
+        found.append(
+            Ratio(
+                name,
+                paper[0] / paper[1] if known else None,  # type: ignore[operator]
+                ours[0].ms / ours[1].ms if ours[0] and ours[1] else None,
+            )
+        )
+    for name, key in (("training FLOPs", "train_flops"), ("inference FLOPs", "inference_flops")):
+        above, below = (timings.cost.get(row, {}).get(key) for row in (SVRN_ROW, BASELINE_ROW))
+        found.append(Ratio(name, None, above / below if above and below else None))
+    return found
+
+
+def timing_notes(timings: Timings, study: Study) -> list[str]:
+    """What stands below table 7: the device, and SVRN over its baseline."""
+    notes = [f"Measured on {timings.device}."] if timings.device else []
+    parts = []
+    for ratio in ratios(timings, study):
+        sides = [f"paper {ratio.paper:.3f}"] if ratio.paper is not None else []
+        sides += [f"ours {ratio.ours:.3f}"] if ratio.ours is not None else []
+        if sides:
+            parts.append(f"{ratio.name} {', '.join(sides)}")
+    return [*notes, f"SVRN / baseline: {'; '.join(parts)}."]

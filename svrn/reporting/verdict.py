@@ -66,7 +66,7 @@ def _sentences(study: Study, svrn: Method, contrasts: dict[str, Contrast]) -> It
     gain = contrasts[BASELINE].difference
     claim = {1: "is above its baseline", 0: "is not shown to differ from its baseline", -1: "is below its baseline"}
     yield (
-        f"On {benchmark}, {METRIC}, over {seeds} seed{'s' if seeds > 1 else ''}: SVRN {claim[gain.certain]} by"
+        f"On {benchmark}, {METRIC}, over {seeds} seed{'s' if seeds > 1 else ''}, SVRN {claim[gain.certain]}:"
         f" {described(gain)}."
     )
     controls = {model: contrasts[model] for model in CONTROLS if model in contrasts}
@@ -74,13 +74,18 @@ def _sentences(study: Study, svrn: Method, contrasts: dict[str, Contrast]) -> It
         yield from _explained(controls)
     elif controls:
         yield "Without a gain that is shown there is nothing for the controls to explain; they are listed all the same."
-    missing = [model for model in CONTROLS if model not in contrasts]
+    missing = [_row_name(study, model) for model in CONTROLS if model not in contrasts]
     if missing:
         yield f"Not scored, so nothing is said of: {', '.join(missing)}."
     if seeds < 2:
         yield "One seed: another training may turn any of this; the intervals are over test vehicles alone."
     if study.benchmarks[benchmark].embedded:
         yield "This is the embedded benchmark; what holds on it need not hold on the real ones."
+
+
+def _row_name(study: Study, model: str) -> str:
+    rows = (row for table in study.tables.values() for row in table.rows)
+    return next((row.method for row in rows if row.model == model), model)
 
 
 def _explained(controls: dict[str, Contrast]) -> Iterable[str]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from svrn.config.tables import TIMINGS
+from svrn.reporting.methods import BASELINE, SVRN
 from svrn.reporting.suite import SuiteReport
 
 
 def write_figures(report: SuiteReport) -> list[Path]:
-    """Draw every figure that the suite's results allow; those it does not are named in the report's findings."""
-    from svrn.reporting.figures import curves, gains
+    """Draw every figure that the suite's results allow; broken files are named in the findings."""
+    from svrn.reporting.figures import curves, gains, networks
     from svrn.reporting.figures.style import save, styled
 
     study, records, folder = report.study, report.records, report.folder / "figures"
@@ -30,4 +31,25 @@ def write_figures(report: SuiteReport) -> list[Path]:
             training = curves.draw_training(methods, study, records)
             if training is not None:
                 paths += save(training, folder / "training")
+            paths += _cost(report, folder)
+        paths += networks.draw(report, folder)
     return paths
+
+
+def _cost(report: SuiteReport, folder: Path) -> list[Path]:
+    """SVRN's cost against its gain, where both were measured."""
+    from svrn.reporting.figures.cost import draw_cost
+    from svrn.reporting.figures.style import save
+    from svrn.reporting.timings import ratios, read_timings
+
+    study, by_model = report.study, {method.model: method for method in report.methods}
+    measured = ratios(read_timings(study, report.records), study)
+    if BASELINE not in by_model or SVRN not in by_model or all(r.ours is None for r in measured):
+        return []
+    gain = report.comparisons.of(by_model[SVRN].evaluations, by_model[BASELINE].evaluations, "mAP")
+    if gain is None:
+        return []
+    printed = {r.cell.row: r.reported for r in report.results if r.cell.table == "table1" and r.cell.metric == "mAP"}
+    above, below = printed.get("SVRN"), printed.get("Baseline")
+    paper = above - below if above is not None and below is not None else None
+    return save(draw_cost(measured, paper, gain.paired.difference), folder / "cost")

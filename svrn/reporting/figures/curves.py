@@ -54,7 +54,7 @@ def _running_mean(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def draw_cmc(methods: Sequence[Method], records: Records) -> Figure:
     """CMC at rank 1 to 20: the mean over seeds, and between the worst and the best seed where there are several."""
-    figure, axis = plt.subplots(figsize=(4.6, 3.4))
+    figure, axis = plt.subplots(figsize=(5.6, 3.8))
     ranks = np.arange(1, RANKS + 1)
     for index, method in enumerate(methods):
         style = look(index)

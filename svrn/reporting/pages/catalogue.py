@@ -89,33 +89,28 @@ def evaluation_content(queries: pd.DataFrame, images: Images) -> dict[str, Any]:
     """An evaluation's queries as columns of numbers. ap: tenths of a percent, -1 without a match. tops: for each query
     its nearest images' numbers; flags: a letter each, m a match, j junk, x wrong."""
     worst, drawn = chosen_queries(queries)
+    asked = queries["image"].tolist()
+    near = [list(map(str, names)) for names in queries["top_images"]]
     for position in (*worst, *drawn):  # numbered first, so that they have pictures when there are too many
-        for name in _names(queries, position):
+        for name in (asked[position], *near[position]):
             images.number(name)
-    tops, flags = [], []
-    for position in range(len(queries)):
-        row = queries.iloc[position]
-        tops.append([images.number(name) for name in _names(queries, position)[1:]])
-        marks = zip(row["top_match"], row["top_junk"], strict=True)
-        flags.append("".join("j" if junk else "m" if match else "x" for match, junk in marks))
-    ap = queries["ap"].to_numpy(dtype=float)
+    marks = zip(queries["top_match"].tolist(), queries["top_junk"].tolist(), strict=True)
     return {
-        "query": [images.number(name) for name in queries["image"]],
-        "ap": [-1 if np.isnan(v) else round(1000 * v) for v in ap],
+        "query": [images.number(name) for name in asked],
+        "ap": [-1 if np.isnan(v) else round(1000 * v) for v in queries["ap"].to_numpy(dtype=float).tolist()],
         "first": queries["first_rank"].fillna(0).astype(int).tolist(),
         "positives": queries["positives"].astype(int).tolist(),
         "junk": queries["junk"].astype(int).tolist(),
         "kept": queries["gallery"].astype(int).tolist(),
-        "tops": tops,
-        "flags": flags,
+        "tops": [[images.number(name) for name in names] for names in near],
+        "flags": ["".join(map(_flag, match, junk)) for match, junk in marks],
         "worst": worst,
         "random": drawn,
     }
 
 
-def _names(queries: pd.DataFrame, position: int) -> list[str]:
-    row = queries.iloc[position]
-    return [row["image"], *map(str, row["top_images"])]
+def _flag(match: bool, junk: bool) -> str:
+    return "j" if junk else "m" if match else "x"
 
 
 def images_content(manifest: Manifest, images: Images, sizes: Mapping[int, tuple[int, int] | None]) -> dict[str, Any]:
