@@ -145,17 +145,15 @@ def where_to_ask(named: Named) -> str:
 def _render(named: Named, source: Path) -> Path:
     """Render into `source`; one that is whole is left as it is, a broken-off one is continued.
 
-    In data/NAME/ the pictures are kept beside NAME/, for all layouts of a preset to share; they wait for one
-    another, so that each picture is drawn once.
+    In data/NAME/ the pictures are kept in data/embedded/PRESET/, for all layouts of a preset to share; they wait
+    for one another, so that each picture is drawn once.
     """
     from svrn.data.synthetic import render_benchmark  # heavy; only for embedded benchmarks
 
     embedded = named.benchmark.embedded
     assert embedded is not None
-    ours = source.absolute().parent.name == named.name
-    pictures = (
-        source.absolute().parent.parent / "rendered-images" if ours else source.absolute().parent / "rendered-images"
-    )
+    here = source.absolute().parent
+    pictures = here.parent / "embedded" / embedded.preset if here.name == named.name else here / "rendered-images"
     with disk_errors(pictures):
         pictures.mkdir(parents=True, exist_ok=True)
     with (pictures / ".lock").open("w") as lock:

@@ -98,7 +98,7 @@ def test_layouts_of_a_preset_share_their_pictures(tmp_path: Path, monkeypatch: p
     two = Named("two", Benchmark(layout="vehicleid", embedded=Embedded(preset="tiny"), tests=TESTS))  # type: ignore[arg-type]
     for each in (one, two):
         obtain(each, tmp_path / "data" / each.name / "source")
-    assert calls[0][-1] == calls[1][-1] == tmp_path / "data" / "rendered-images"
+    assert calls[0][-1] == calls[1][-1] == tmp_path / "data" / "embedded" / "tiny"
     obtain(one, tmp_path / "elsewhere" / "source")
     assert calls[2][-1] == tmp_path / "elsewhere" / "rendered-images"
 
