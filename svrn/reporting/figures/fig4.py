@@ -67,9 +67,8 @@ def draw_spaces(spaces: Sequence[Space]) -> Figure:
     for axis in list(axes.flat)[len(spaces) :]:
         axis.set_axis_off()
     stages = max(space.features.shape[1] for space in spaces)
-    handles = [
-        plt.Line2D([], [], color="black", marker=STAGE_MARKERS[t], linestyle="", markersize=4) for t in range(stages)
-    ]
+    shape = {"color": "black", "linestyle": "", "markersize": 4}
+    handles = [plt.Line2D([], [], marker=marker, **shape) for marker in STAGE_MARKERS[:stages]]
     names = [f"stage {t + 1}" for t in range(stages)]
     figure.legend(handles, names, loc="outside lower center", ncols=stages, title="one colour a vehicle")
     return figure

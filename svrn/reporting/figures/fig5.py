@@ -1,4 +1,4 @@
-"""The paper's Fig. 5: for a few queries the salient cells of each stage and what each stage's feature map answers to."""
+"""The paper's Fig. 5: salient cells and feature map of each stage on a few queries."""
 
 from __future__ import annotations
 
@@ -44,9 +44,8 @@ def _cells(axis: Axes, pixels: npt.NDArray[np.uint8], stage: StageLook, before: 
     assert stage.hidden is not None
     grid = stage.hidden.shape[0]
     if stage.scores is not None:
-        axis.imshow(
-            stage.scores, extent=(-0.5, side - 0.5, side - 0.5, -0.5), cmap="Greys_r", alpha=0.45, vmin=0, vmax=1
-        )
+        extent = (-0.5, side - 0.5, side - 0.5, -0.5)
+        axis.imshow(stage.scores, extent=extent, cmap="Greys_r", alpha=0.45, vmin=0, vmax=1)
     step = side / grid
     old = before.hidden if before is not None and before.hidden is not None else np.zeros_like(stage.hidden)
     for y, x in zip(*np.nonzero(stage.hidden), strict=True):
