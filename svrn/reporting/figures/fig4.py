@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -67,7 +68,7 @@ def draw_spaces(spaces: Sequence[Space]) -> Figure:
     for axis in list(axes.flat)[len(spaces) :]:
         axis.set_axis_off()
     stages = max(space.features.shape[1] for space in spaces)
-    shape = {"color": "black", "linestyle": "", "markersize": 4}
+    shape: Any = {"color": "black", "linestyle": "", "markersize": 4}
     handles = [plt.Line2D([], [], marker=marker, **shape) for marker in STAGE_MARKERS[:stages]]
     names = [f"stage {t + 1}" for t in range(stages)]
     figure.legend(handles, names, loc="outside lower center", ncols=stages, title="one colour a vehicle")
