@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from svrn.evaluation.evaluator import Reranking
     from svrn.evaluation.results import Evaluation
 
 
@@ -75,8 +76,10 @@ def evaluate(
     table = read_manifest(manifest)
     vectors, name = read_embeddings(embeddings), test or protocols.only_test(table)
     outcome = score(vectors, table, rule, name, options)
-    methods = [method.value for method in rerank or []]
-    reranked = {method: score(vectors, table, rule, name, options, reranking=method) for method in methods}
+    methods: list[Reranking] = [method.value for method in rerank or []]
+    reranked: dict[str, Evaluation] = {
+        way: score(vectors, table, rule, name, options, reranking=way) for way in methods
+    }
     write_evaluation(outcome, out, reranked)
     counts = outcome.counts
     print(f"{table.benchmark}, test set {outcome.about['test']}, protocol {rule.name}: {rule.summary}")

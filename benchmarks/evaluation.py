@@ -1,0 +1,199 @@
+"""The evaluator against the bare product and the peers, each in the same run: `python
+benchmarks/evaluation.py`.
+
+--size large is VERI-WILD-Large's 10,000 x 128,517 x 2048. --peers DIR names a folder with checkouts of
+deep-person-reid and fast-reid (their Cython rankers built in place, if they are to be measured).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from common import Row, record, row
+from evaluation_data import SIZES, Size, made
+from evaluation_jobs import Outcome
+
+JOBS = Path(__file__).with_name("evaluation_jobs.py")
+LIMITS = ("product-numpy", "product-torch")
+PEERS = (
+    "fastreid-cython",
+    "torchreid-cython",
+    "fastreid-python",
+    "torchreid-python",
+    "pytorch-metric-learning",
+)
+GROWTH = ((250, 10_000), (500, 10_000), (500, 20_000), (1_000, 20_000))
+MEMORY_GIB = 4.0
+
+
+class Bench:
+    """Runs jobs, each in a process of its own, on made features in a folder."""
+
+    def __init__(self, folder: Path, peers: list[Path], repeats: int) -> None:
+        self.folder, self.peers, self.repeats = folder, peers, repeats
+
+    def run(self, job: str, size: Size) -> Outcome | None:
+        """A job's outcome; None, with its last words printed, where it cannot be done here."""
+        files = made(self.folder, size)
+        repeats = 1 if size.pairs > 10**9 else self.repeats
+        command = [sys.executable, str(JOBS), job, *map(str, files), str(repeats), *map(str, self.peers)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            words = done.stderr.strip().splitlines() or ["no word"]
+            print(f"  {job}: not measured: {words[-1]}", flush=True)
+            return None
+        outcome = Outcome(**json.loads(done.stdout.splitlines()[-1]))
+        print(
+            f"  {job}: {outcome.wall:.3f} s, {outcome.cpu:.3f} CPU s, {outcome.peak_gib:.2f} GiB", flush=True
+        )
+        return outcome
+
+    def sure(self, job: str, size: Size) -> Outcome:
+        outcome = self.run(job, size)
+        if outcome is None:
+            raise SystemExit(f"{job} failed at {size.name}")
+        return outcome
+
+
+def against_limit(bench: Bench, size: Size) -> list[Row]:
+    """Our time beside the fastest bare float32 product, and our peak beside 4 GiB."""
+    limits = {job: bench.sure(job, size) for job in LIMITS}
+    ours = bench.sure("ours-float32", size)
+    name, fastest = min(limits.items(), key=lambda item: item[1].wall)
+    _, leanest = min(limits.items(), key=lambda item: item[1].cpu)
+    about = f"evaluation {size.name}"
+    rows = [
+        row(f"{about}: time", ours.wall, "s", limit=(name, fastest.wall), goal="ratio at most 1.5"),
+        row(
+            f"{about}: processor time", ours.cpu, "CPU s", limit=(name, leanest.cpu), goal="ratio at most 1.5"
+        ),
+        row(
+            f"{about}: peak memory", ours.peak_gib, "GiB", limit=("4 GiB", MEMORY_GIB), goal="ratio at most 1"
+        ),
+        row(f"{about}: mAP", 100 * ours.metrics["mAP"], "%"),
+        row(f"{about}: scores worked out again, of all", ours.metrics["recomputed"] / size.pairs, "share"),
+    ]
+    certified, bare = bench.sure("ours-bfloat16", size), bench.sure("product-torch-bfloat16", size)
+    rows.append(
+        row(
+            f"{about}: certified bfloat16",
+            certified.wall,
+            "s",
+            peer=("bare bfloat16 product", bare.wall),
+            limit=(name, fastest.wall),
+            goal="below 1 beats the bare float32 product",
+        )
+    )
+    rows.append(_difference(f"{about}: certified bfloat16", certified, ours, "float32", goal="0"))
+    return rows
+
+
+def against_peers(bench: Bench, size: Size, peers: tuple[str, ...]) -> list[Row]:
+    """Peers' times beside ours, and how far their mAP is from ours on the same features."""
+    ours = bench.sure("ours-float32", size)
+    rows = []
+    for name in peers:
+        outcome = bench.run(name, size)
+        if outcome is None:
+            continue
+        plain = name == "pytorch-metric-learning"
+        reference = bench.sure("ours-plain", size) if plain else ours
+        about = f"evaluation {size.name} against {name}"
+        ratio = outcome.wall / ours.wall
+        goal = "at least 5" if name == "fastreid-cython" else None
+        rows.append(row(f"{about}: time", ours.wall, "s", peer=(name, outcome.wall), ratio=ratio, goal=goal))
+        rows.append(
+            row(
+                f"{about}: memory",
+                ours.peak_gib,
+                "GiB",
+                peer=(name, outcome.peak_gib),
+                ratio=outcome.peak_gib / ours.peak_gib,
+            )
+        )
+        rows.append(_difference(about, outcome, reference, "ours", goal="at most 1e-6"))
+    return rows
+
+
+def precisions(bench: Bench, size: Size) -> list[Row]:
+    """What float64, the grid and uncertified rounding do to the numbers."""
+    ours = bench.sure("ours-float32", size)
+    double = bench.sure("ours-float64", size)
+    about = f"evaluation {size.name}"
+    return [
+        row(f"{about}: float64 product", double.wall, "s", peer=("float32", ours.wall)),
+        _difference(f"{about}: float64 product", double, ours, "float32", goal="0"),
+        _difference(
+            f"{about}: float64 cosines off the grid",
+            bench.sure("cosine-float64", size),
+            ours,
+            "ours",
+            "at most 1e-6",
+        ),
+        _difference(
+            f"{about}: bfloat16 uncertified", bench.sure("rounded-bfloat16", size), ours, "ours", None
+        ),
+    ]
+
+
+def growth(bench: Bench) -> list[Row]:
+    """Nanoseconds a pair over four sizes: the same where cost grows as queries x gallery."""
+    rows = []
+    base: float | None = None
+    for queries, gallery in GROWTH:
+        size = Size(queries, gallery, 1024, 500, 40)
+        cost = bench.sure("ours-float32", size).cpu / size.pairs * 1e9
+        base = base or cost
+        name = f"evaluation growth {size.name}: processor time a pair"
+        rows.append(row(name, cost, "ns", peer=("smallest size", base)))
+    return rows
+
+
+def _difference(about: str, one: Outcome, other: Outcome, name: str, goal: str | None) -> Row:
+    metrics = [m for m in ("mAP", "CMC@1", "mINP") if m in one.metrics and m in other.metrics]
+    far = max(abs(one.metrics[m] - other.metrics[m]) for m in metrics)
+    return row(
+        f"{about}: greatest difference of {', '.join(metrics)} from {name}", far, "fraction", goal=goal
+    )
+
+
+@contextmanager
+def _folder(given: Path | None) -> Iterator[Path]:
+    if given is not None:
+        given.mkdir(parents=True, exist_ok=True)
+        yield given
+        return
+    with tempfile.TemporaryDirectory(prefix="svrn-bench-") as name:
+        yield Path(name)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", choices=sorted(SIZES), default="default")
+    parser.add_argument("--peers", type=Path, action="append", default=[], metavar="DIR")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="keep the made features here")
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args()
+    size = SIZES[options.size]
+    with _folder(options.data) as folder:
+        bench = Bench(folder, options.peers, options.repeats)
+        record(against_limit(bench, size))
+        large = size.pairs > 10**8
+        # The peers' Python rankers take half an hour at the large size, and most of all of them do not fit.
+        peers = PEERS[:1] if large else PEERS[:2] if size.pairs > 10**7 else PEERS
+        record(against_peers(bench, size, peers))
+        if not large:
+            record(precisions(bench, SIZES["small"]))
+            record(against_peers(bench, SIZES["small"], PEERS))
+            record(growth(bench))
+
+
+if __name__ == "__main__":
+    main()

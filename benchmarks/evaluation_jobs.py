@@ -1,0 +1,246 @@
+"""What the evaluation benchmark measures: one job a process, so that each has its own peak of memory.
+
+Run as `python benchmarks/evaluation_jobs.py JOB MANIFEST EMBEDDINGS [REPEATS] [PEER FOLDERS]`; prints one
+line of JSON. Reading the features is not in the times; it is in the peak.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from common import best, clean_blas, peak_gib
+
+clean_blas()
+
+import numpy as np  # noqa: E402
+
+from svrn.data.embeddings import Embeddings, read_embeddings  # noqa: E402
+from svrn.data.manifest import Manifest, read_manifest  # noqa: E402
+from svrn.evaluation.evaluator import evaluate  # noqa: E402
+from svrn.evaluation.options import Options  # noqa: E402
+
+CHUNK = 1024
+PROTOCOL = "veriwild"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Least wall and processor seconds of a job, its process's peak, and the metrics (fractions) where it has
+    any."""
+
+    wall: float
+    cpu: float
+    peak_gib: float
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Input:
+    """Features of length one and labels, as arrays."""
+
+    manifest: Manifest
+    embeddings: Embeddings
+
+    def part(self, role: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Features, vehicles and cameras of a role. The made features are in manifest order: a view, no
+        copy."""
+        wanted = (self.manifest.table["split"] == role).to_numpy()
+        first, last = int(wanted.argmax()), int(wanted.argmax() + wanted.sum())
+        rows = self.manifest.table.iloc[first:last]
+        return self.embeddings.vectors[first:last], *(
+            rows[c].to_numpy(dtype=np.int64) for c in ("vehicle", "camera")
+        )
+
+
+def ours(precision: str) -> Callable[[Input, list[Path]], Callable[[], dict[str, float]]]:
+    """Our evaluator: everything from embeddings in memory to metrics, the per-query table included."""
+
+    def job(data: Input, _: list[Path]) -> Callable[[], dict[str, float]]:
+        def call() -> dict[str, float]:
+            outcome = evaluate(data.embeddings, data.manifest, PROTOCOL, options=Options(precision=precision))
+            scores = {name: value / 100 for name, value in outcome.scores.named().items()}
+            return {**scores, "recomputed": float(outcome.recomputed)}
+
+        return call
+
+    return job
+
+
+def product_numpy(data: Input, _: list[Path]) -> Callable[[], dict[str, float]]:
+    query, gallery = data.part("query")[0], data.part("gallery")[0]
+    out = np.empty((min(CHUNK, len(query)), len(gallery)), dtype=np.float32)
+
+    def call() -> dict[str, float]:
+        for start in range(0, len(query), CHUNK):
+            block = query[start : start + CHUNK]
+            np.matmul(block, gallery.T, out=out[: len(block)])
+        return {}
+
+    return call
+
+
+def product_torch(kind: str) -> Callable[[Input, list[Path]], Callable[[], dict[str, float]]]:
+    def job(data: Input, _: list[Path]) -> Callable[[], dict[str, float]]:
+        import torch
+
+        wanted = getattr(torch, kind)
+        query, gallery = (torch.from_numpy(data.part(role)[0]).to(wanted) for role in ("query", "gallery"))
+        out = torch.empty((min(CHUNK, len(query)), len(gallery)), dtype=wanted)
+
+        def call() -> dict[str, float]:
+            for start in range(0, len(query), CHUNK):
+                block = query[start : start + CHUNK]
+                torch.mm(block, gallery.T, out=out[: len(block)])
+            return {}
+
+        return call
+
+    return job
+
+
+def rounded(data: Input, _: list[Path]) -> Callable[[], dict[str, float]]:
+    """bfloat16 features taken at their word: what certifying saves one from."""
+    import torch
+
+    vectors = torch.from_numpy(data.embeddings.vectors).to(torch.bfloat16).to(torch.float32).numpy()
+    coarse = Embeddings(data.embeddings.images, vectors)
+    return ours("float32")(Input(data.manifest, coarse), [])
+
+
+def cosine_float64(data: Input, _: list[Path]) -> Callable[[], dict[str, float]]:
+    """A literal evaluator on float64 cosines, no grid, a full sort: what our numbers should be."""
+    query, vehicles, cameras = data.part("query")
+    gallery, gallery_vehicles, gallery_cameras = data.part("gallery")
+    unit = [
+        part / np.linalg.norm(part, axis=1, keepdims=True)
+        for part in (query.astype(float), gallery.astype(float))
+    ]
+
+    def call() -> dict[str, float]:
+        precisions, firsts, penalties = [], [], []
+        for feature, vehicle, camera in zip(unit[0], vehicles, cameras, strict=True):
+            order = np.argsort(-(unit[1] @ feature), kind="stable")
+            same = gallery_vehicles[order] == vehicle
+            places = np.flatnonzero(same[~(same & (gallery_cameras[order] == camera))]) + 1
+            if len(places):
+                precisions.append(np.mean(np.arange(1, len(places) + 1) / places))
+                penalties.append(len(places) / places[-1])
+                firsts.append(places[0])
+        first = float(np.mean(np.array(firsts) == 1))
+        return {"mAP": float(np.mean(precisions)), "CMC@1": first, "mINP": float(np.mean(penalties))}
+
+    return call
+
+
+def peer(
+    package: str, path: str, cython: bool
+) -> Callable[[Input, list[Path]], Callable[[], dict[str, float]]]:
+    """torchreid's or fast-reid's ranking file, alone, from a checkout; with its Cython ranker if it has been
+    built there."""
+
+    def job(data: Input, folders: list[Path]) -> Callable[[], dict[str, float]]:
+        file = _found(folders, path)
+        if cython:
+            built = sorted((file.parent / "rank_cylib").glob("rank_cy*.so"))
+            if not built:
+                raise SystemExit(f"{file.parent / 'rank_cylib'}: the Cython ranker is not built")
+            score = _module("rank_cy", built[0]).evaluate_cy
+        else:
+            score = _module(f"{package}_rank", file).evaluate_py
+        query, vehicles, cameras = data.part("query")
+        gallery, gallery_vehicles, gallery_cameras = data.part("gallery")
+
+        def call() -> dict[str, float]:
+            distances = 1 - query @ gallery.T
+            answer = score(distances, vehicles, gallery_vehicles, cameras, gallery_cameras, 50, False)
+            if len(answer) == 2:
+                return {"mAP": float(answer[1]), "CMC@1": float(answer[0][0])}
+            cmc, precisions, penalties = answer
+            return {
+                "mAP": float(np.mean(precisions)),
+                "CMC@1": float(cmc[0]),
+                "mINP": float(np.mean(penalties)),
+            }
+
+        return call
+
+    return job
+
+
+def metric_learning(data: Input, _: list[Path]) -> Callable[[], dict[str, float]]:
+    """pytorch-metric-learning, where it is installed. It has no junk rule: parity is with protocol plain."""
+    import torch
+    from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
+
+    query, vehicles, _cameras = data.part("query")
+    gallery, gallery_vehicles, _cameras = data.part("gallery")
+    calculator = AccuracyCalculator(("mean_average_precision", "precision_at_1"), k=len(gallery))
+
+    def call() -> dict[str, float]:
+        parts = (query, vehicles, gallery, gallery_vehicles)
+        found = calculator.get_accuracy(*map(torch.from_numpy, parts), ref_includes_query=False)
+        return {"mAP": float(found["mean_average_precision"]), "CMC@1": float(found["precision_at_1"])}
+
+    return call
+
+
+def plain(data: Input, _: list[Path]) -> Callable[[], dict[str, float]]:
+    return lambda: {
+        name: value / 100
+        for name, value in evaluate(data.embeddings, data.manifest, "plain").scores.named().items()
+    }
+
+
+TORCHREID, FASTREID = "torchreid/metrics/rank.py", "fastreid/evaluation/rank.py"
+JOBS: dict[str, Callable[[Input, list[Path]], Callable[[], dict[str, float]]]] = {
+    "product-numpy": product_numpy,
+    "product-torch": product_torch("float32"),
+    "product-torch-bfloat16": product_torch("bfloat16"),
+    "ours-float32": ours("float32"),
+    "ours-bfloat16": ours("bfloat16"),
+    "ours-float64": ours("float64"),
+    "ours-plain": plain,
+    "rounded-bfloat16": rounded,
+    "cosine-float64": cosine_float64,
+    "torchreid-python": peer("torchreid", TORCHREID, cython=False),
+    "torchreid-cython": peer("torchreid", TORCHREID, cython=True),
+    "fastreid-python": peer("fastreid", FASTREID, cython=False),
+    "fastreid-cython": peer("fastreid", FASTREID, cython=True),
+    "pytorch-metric-learning": metric_learning,
+}
+
+
+def _found(folders: list[Path], path: str) -> Path:
+    for folder in folders:
+        for file in (folder / path, *folder.glob(f"*/{path}")):
+            if file.exists():
+                return file
+    raise SystemExit(f"no {path} under {', '.join(map(str, folders)) or 'the given folders (--peers)'}")
+
+
+def _module(name: str, file: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def main(words: list[str]) -> None:
+    name, manifest, embeddings, repeats, *folders = words
+    data = Input(read_manifest(manifest), read_embeddings(embeddings))
+    call = JOBS[name](data, [Path(folder) for folder in folders])
+    answers: list[dict[str, Any]] = []
+    cost = best(lambda: answers.append(call()), int(repeats))
+    print(json.dumps(asdict(Outcome(cost.wall, cost.cpu, peak_gib(), answers[-1]))))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
