@@ -62,7 +62,9 @@ def main() -> None:
         folder = chosen.root / f"{chosen.preset}-{split}"
         render_benchmark(chosen.preset, "veri776", folder, split=split, images=chosen.root / "rendered-images")
         manifest = build_manifest("embedded", "veri776", folder, official=False, progress=_silent)
-        truth = pd.read_parquet(folder / "ground_truth.parquet", columns=["image", "model", "colour"]).set_index("image")
+        truth = pd.read_parquet(folder / "ground_truth.parquet", columns=["image", "model", "colour"]).set_index(
+            "image"
+        )
         features: dict[str, Embeddings] = {
             "raw pixels": _embed(manifest, raw_pixels),
             "colour histogram": _embed(manifest, colour_histogram),
@@ -72,13 +74,20 @@ def main() -> None:
             features["trained baseline"] = read_embeddings(given[split])
         nearest[split] = own_camera_first(features["raw pixels"], manifest)
         rows += [score(name, split, vectors, manifest, truth) for name, vectors in features.items()]
-    write_json(chosen.out, {
-        "preset": chosen.preset, "protocol": "veri776", "rows": [asdict(row) for row in rows],
-        "nearest_by_raw_pixels_is_same_vehicle_and_camera": nearest,
-    })
+    write_json(
+        chosen.out,
+        {
+            "preset": chosen.preset,
+            "protocol": "veri776",
+            "rows": [asdict(row) for row in rows],
+            "nearest_by_raw_pixels_is_same_vehicle_and_camera": nearest,
+        },
+    )
     print(table(rows))
     for split, share in nearest.items():
-        print(f"{split}: the nearest other image by raw pixels is the same vehicle before the same camera for {share:.1f} % of queries")
+        print(
+            f"{split}: the nearest other image by raw pixels is the same vehicle before the same camera for {share:.1f} % of queries"
+        )
 
 
 def raw_pixels(picture: Image.Image) -> Floats:
@@ -139,8 +148,15 @@ def score(name: str, split: str, vectors: Embeddings, manifest: Manifest, truth:
     asked = truth.loc[list(queries["image"])]
     model = first["model"].to_numpy() == asked["model"].to_numpy()
     colour = first["colour"].to_numpy() == asked["colour"].to_numpy()
-    return Row(name, split, round(result.scores.map, 2), round(result.scores.cmc[1], 2), round(100 * float(model.mean()), 1),
-               round(100 * float((model & colour).mean()), 1), len(queries))
+    return Row(
+        name,
+        split,
+        round(result.scores.map, 2),
+        round(result.scores.cmc[1], 2),
+        round(100 * float(model.mean()), 1),
+        round(100 * float((model & colour).mean()), 1),
+        len(queries),
+    )
 
 
 def own_camera_first(vectors: Embeddings, manifest: Manifest) -> float:
@@ -156,7 +172,10 @@ def own_camera_first(vectors: Embeddings, manifest: Manifest) -> float:
 
 def table(rows: list[Row]) -> str:
     """The rows as a Markdown table."""
-    lines = ["| features | test split | mAP | CMC@1 | first match: right model | right model and colour |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| features | test split | mAP | CMC@1 | first match: right model | right model and colour |",
+        "|---|---|---|---|---|---|",
+    ]
     lines += [
         f"| {r.feature} | {r.split} | {r.map:.1f} | {r.cmc1:.1f} | {r.first_right_model:.1f} | {r.first_right_model_and_colour:.1f} |"
         for r in rows

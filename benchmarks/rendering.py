@@ -53,7 +53,9 @@ def _images(planned: list[PlannedImage], pixels: int) -> Row:
         start = time.process_time()
         draw(planned, pixels, Path(folder) / "timed", 1)
         spent = (time.process_time() - start) / len(planned)
-    return row(f"rendering one image, {pixels} px", spent, "s of one core", limit=("goal", GOALS[pixels]), goal="ratio <= 1")
+    return row(
+        f"rendering one image, {pixels} px", spent, "s of one core", limit=("goal", GOALS[pixels]), goal="ratio <= 1"
+    )
 
 
 def _visibility(planned: list[PlannedImage], pixels: int) -> Row:

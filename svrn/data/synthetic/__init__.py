@@ -15,8 +15,14 @@ __all__ = ["PRESETS", "Preset", "make_preset", "plan", "render_benchmark", "trai
 
 
 def render_benchmark(
-    preset: str | Preset, layout: str, out: Path, *, split: str = "main", images: Path | None = None,
-    workers: int | None = None, progress: Progress | None = None,
+    preset: str | Preset,
+    layout: str,
+    out: Path,
+    *,
+    split: str = "main",
+    images: Path | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """Render a benchmark in the layout of `veri776`, `vehicleid` or `veriwild`; see `benchmark.render_benchmark`."""
     from svrn.data.synthetic.benchmark import render_benchmark as render

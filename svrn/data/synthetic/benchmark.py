@@ -56,8 +56,12 @@ def render_benchmark(
     train = [image for image in planned if image.vehicle.split == "train"]
     test = [image for image in planned if image.vehicle.split == split]
     mark = {
-        "generator_version": str(GENERATOR_VERSION), "preset": chosen.name, "seed": str(chosen.seed), "layout": layout,
-        "split": split, "images_digest": digest([[image.key, image.digest] for image in (*train, *test)]),
+        "generator_version": str(GENERATOR_VERSION),
+        "preset": chosen.name,
+        "seed": str(chosen.seed),
+        "layout": layout,
+        "split": split,
+        "images_digest": digest([[image.key, image.digest] for image in (*train, *test)]),
     }
     if _claim(out, mark):
         return out / NAME
@@ -82,8 +86,11 @@ def _claim(out: Path, mark: dict[str, str]) -> bool:
         write_json(out / MARK, mark)
         return False
     if MARK not in held:
-        raise UserError(f"the folder already holds something else ({held[0]})", where=str(out),
-                        mend="give an empty or new folder as --out")
+        raise UserError(
+            f"the folder already holds something else ({held[0]})",
+            where=str(out),
+            mend="give an empty or new folder as --out",
+        )
     try:
         found = json.loads((out / MARK).read_text(encoding="utf-8"))
     except (ValueError, OSError):
@@ -92,7 +99,8 @@ def _claim(out: Path, mark: dict[str, str]) -> bool:
         differing = next((name for name in mark if found.get(name) != mark[name]), "its mark")
         raise UserError(
             f"the folder holds another rendered benchmark ({differing}: {found.get(differing)!r}, wanted {mark.get(differing)!r})",
-            where=str(out), mend="give another --out, or remove that folder",
+            where=str(out),
+            mend="give another --out, or remove that folder",
         )
     return _whole(out / NAME, mark)
 

@@ -58,9 +58,14 @@ def camera(number: int, seed: int) -> Camera:
     skies = ("sun", "cloud", "sun", "dusk", "sun", "rain", "cloud", "sun", "night", "sun", "cloud", "sun")
     place, weather = places[(number - 1) % len(places)], skies[(number - 1) % len(skies)]
     low, high = {"gantry": (5.0, 7.0), "corner": (3.2, 6.0), "roadside": (2.2, 4.2)}[place]
-    near = {"gantry": uniform(rng, -3.5, -0.5), "corner": uniform(rng, 4.0, 8.0), "roadside": uniform(rng, 6.5, 9.5)}[place]
-    start, stretch = {"gantry": (uniform(rng, 11, 17), 5.0), "corner": (uniform(rng, 5.0, 11.0), 4.0),
-                      "roadside": (uniform(rng, -4.0, 1.5), 4.0)}[place]
+    near = {"gantry": uniform(rng, -3.5, -0.5), "corner": uniform(rng, 4.0, 8.0), "roadside": uniform(rng, 6.5, 9.5)}[
+        place
+    ]
+    start, stretch = {
+        "gantry": (uniform(rng, 11, 17), 5.0),
+        "corner": (uniform(rng, 5.0, 11.0), 4.0),
+        "roadside": (uniform(rng, -4.0, 1.5), 4.0),
+    }[place]
     mirrored = 1.0 if rng.random() < 0.5 else -1.0
     lanes = (near, near + uniform(rng, 3.2, 3.8))
     return Camera(
@@ -109,7 +114,11 @@ class Light:
 def light(of: Camera) -> Light:
     """The light that belongs to a camera's weather and hour."""
     azimuth, elevation = np.radians(of.sun_azimuth), np.radians(of.sun_elevation)
-    sun = (float(np.cos(elevation) * np.cos(azimuth)), float(np.cos(elevation) * np.sin(azimuth)), float(np.sin(elevation)))
+    sun = (
+        float(np.cos(elevation) * np.cos(azimuth)),
+        float(np.cos(elevation) * np.sin(azimuth)),
+        float(np.sin(elevation)),
+    )
     table: dict[str, tuple[Rgb, Rgb, Rgb, float, bool]] = {
         "sun": ((1.5, 1.38, 1.18), (0.42, 0.52, 0.68), (0.75, 0.78, 0.8), 0.02, False),
         "cloud": ((0.4, 0.4, 0.4), (0.72, 0.75, 0.78), (0.82, 0.83, 0.85), 0.3, False),

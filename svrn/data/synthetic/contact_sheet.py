@@ -1,6 +1,6 @@
 """A contact sheet: groups of near-duplicates in blocks, an identity a row, a camera a column.
 
-    python -m svrn.data.synthetic.contact_sheet docs/img/embedded-contact-sheet.jpg
+python -m svrn.data.synthetic.contact_sheet docs/img/embedded-contact-sheet.jpg
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ def contact_sheet(preset: Preset, out: Path) -> None:
                 picture = render(tracer, image.camera, image.shot, preset.pixels).picture
                 picture.thumbnail((TILE[0] - 2, TILE[1] - 2), Image.Resampling.LANCZOS)
                 corner = (column * TILE[0], block * (ROWS * TILE[1] + GAP) + number * TILE[1])
-                sheet.paste(picture, (corner[0] + (TILE[0] - picture.width) // 2, corner[1] + (TILE[1] - picture.height) // 2))
+                sheet.paste(
+                    picture, (corner[0] + (TILE[0] - picture.width) // 2, corner[1] + (TILE[1] - picture.height) // 2)
+                )
     with atomic_write(out) as temporary:
         sheet.save(temporary, "JPEG", quality=80, optimize=True)
 
@@ -47,7 +49,8 @@ def _blocks(planned: list[PlannedImage]) -> list[list[list[PlannedImage]]]:
     shown: set[str] = set()
     for kind in TYPES:
         first, colour = next(
-            (image.vehicle.group, image.vehicle.identity.colour) for image in planned
+            (image.vehicle.group, image.vehicle.identity.colour)
+            for image in planned
             if image.vehicle.identity.model.type == kind and image.vehicle.identity.colour not in shown
         )
         shown.add(colour)

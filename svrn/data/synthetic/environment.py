@@ -16,15 +16,22 @@ def mirrored(direction: Floats, camera: Camera, light: Light) -> Floats:
     x, y, z = direction.T
     skyline = 0.12 + 0.09 * np.sin(5 * x + camera.seed % 7) + 0.06 * np.sin(11 * y + 3 * x)
     up = np.clip((z - skyline) * 6, 0, 1)[:, None]
-    sky = np.asarray(light.horizon, np.float32) + (np.asarray(light.sky, np.float32) - np.asarray(light.horizon, np.float32)) * np.clip(z, 0, 1)[:, None] ** 0.6
+    sky = (
+        np.asarray(light.horizon, np.float32)
+        + (np.asarray(light.sky, np.float32) - np.asarray(light.horizon, np.float32)) * np.clip(z, 0, 1)[:, None] ** 0.6
+    )
     town = np.asarray(light.horizon, np.float32) * np.float32(0.28)
     below = np.clip(-z * 5, 0, 1)[:, None]
-    road = np.asarray(light.sky, np.float32) * np.float32(0.16) + np.asarray(light.sun_light, np.float32) * np.float32(0.09)
+    road = np.asarray(light.sky, np.float32) * np.float32(0.16) + np.asarray(light.sun_light, np.float32) * np.float32(
+        0.09
+    )
     result = town + (sky - town) * up
     return (result + (road - result) * below).astype(np.float32)
 
 
-def backdrop(origin: Floats, direction: Floats, camera: Camera, light: Light) -> tuple[Floats, NDArray[np.bool_], Floats]:
+def backdrop(
+    origin: Floats, direction: Floats, camera: Camera, light: Light
+) -> tuple[Floats, NDArray[np.bool_], Floats]:
     """What is seen along rays that miss the vehicle.
 
     Returns linear albedo or radiance [N, 3], which rays end on the ground, and the points [N, 3] where they end.
@@ -45,7 +52,9 @@ def backdrop(origin: Floats, direction: Floats, camera: Camera, light: Light) ->
         colour[on_ground] = ground(points[on_ground], camera)
     other = ~on_ground
     if other.any():
-        colour[other] = _behind(points[other], direction[other], reach[other], to_side[other] <= to_end[other], camera, light)
+        colour[other] = _behind(
+            points[other], direction[other], reach[other], to_side[other] <= to_end[other], camera, light
+        )
     return colour, on_ground, points
 
 
@@ -60,7 +69,7 @@ def ground(points: Floats, camera: Camera) -> Floats:
     if camera.ground == "patched":
         level = level * np.where(noise(x, y, 2.0, 2, seed + 2) > 0.55, np.float32(1.6), np.float32(1.0))
     if camera.ground == "concrete":
-        joint = (np.abs(x - np.round(x / 4.5) * 4.5) < 0.02)
+        joint = np.abs(x - np.round(x / 4.5) * 4.5) < 0.02
         level = np.where(joint, level * np.float32(0.4), level)
     tint = np.array([1.0, 0.99, 0.96], np.float32)
     colour = level[:, None].astype(np.float32) * tint
@@ -95,7 +104,9 @@ def ground(points: Floats, camera: Camera) -> Floats:
 def _verge(x: Floats, y: Floats, fine: Floats, coarse: Floats, camera: Camera) -> Floats:
     if camera.verge == "grass":
         tone = linear((0.36, 0.43, 0.22)) * (0.6 + 0.9 * fine * coarse)[:, None]
-        return np.where((coarse > 0.62)[:, None], tone * np.array([1.5, 1.15, 1.0], np.float32), tone).astype(np.float32)
+        return np.where((coarse > 0.62)[:, None], tone * np.array([1.5, 1.15, 1.0], np.float32), tone).astype(
+            np.float32
+        )
     size = 0.35 if camera.verge == "pavers" else 1.0
     row = np.floor(y / size)
     shift = x + np.mod(row, 2) * 0.5 * size
@@ -105,11 +116,15 @@ def _verge(x: Floats, y: Floats, fine: Floats, coarse: Floats, camera: Camera) -
     return np.where(joint[:, None], tone * np.float32(0.5), tone).astype(np.float32)
 
 
-def _behind(points: Floats, direction: Floats, reach: Floats, sideways: NDArray[np.bool_], camera: Camera, light: Light) -> Floats:
+def _behind(
+    points: Floats, direction: Floats, reach: Floats, sideways: NDArray[np.bool_], camera: Camera, light: Light
+) -> Floats:
     """Radiance of walls, hedges and the sky."""
     along = np.where(sideways, points[:, 0], points[:, 1]).astype(np.float32)
     z = points[:, 2]
-    lit = np.asarray(light.sky, np.float32) * np.float32(0.75) + np.asarray(light.sun_light, np.float32) * np.float32(0.3)
+    lit = np.asarray(light.sky, np.float32) * np.float32(0.75) + np.asarray(light.sun_light, np.float32) * np.float32(
+        0.3
+    )
     fine = noise(along, z, 14.0, 1, camera.seed + 5)
     coarse = noise(along, z, 5.0, 2, camera.seed + 6)
     if camera.backdrop == "facade":
@@ -127,5 +142,9 @@ def _behind(points: Floats, direction: Floats, reach: Floats, sideways: NDArray[
     seen = (colour * lit).astype(np.float32)
     haze = np.clip(reach / 160, 0, 0.7)[:, None]
     seen += (np.asarray(light.horizon, np.float32) - seen) * haze
-    sky = np.asarray(light.horizon, np.float32) + (np.asarray(light.sky, np.float32) - np.asarray(light.horizon, np.float32)) * np.clip(direction[:, 2:], 0, 1) ** 0.5
+    sky = (
+        np.asarray(light.horizon, np.float32)
+        + (np.asarray(light.sky, np.float32) - np.asarray(light.horizon, np.float32))
+        * np.clip(direction[:, 2:], 0, 1) ** 0.5
+    )
     return np.where((z > top)[:, None], sky, seen).astype(np.float32)

@@ -34,7 +34,9 @@ class Piece:
     material: Material
 
 
-def _plain(mesh: Mesh, colour: Rgb, part: Part = Part.BODY, detail: bool = False, gloss: float = 0.25, glow: float = 0.0) -> Piece:
+def _plain(
+    mesh: Mesh, colour: Rgb, part: Part = Part.BODY, detail: bool = False, gloss: float = 0.25, glow: float = 0.0
+) -> Piece:
     return Piece(mesh, Material(Surface.PLAIN, colour, gloss, part, detail, glow))
 
 
@@ -43,7 +45,9 @@ def axles(model: Model, shell: Shell) -> list[float]:
     if model.type == "truck":
         back = -(model.length - shell.length)
         rear = back + model.rear_overhang
-        return [shell.length - model.front_overhang, rear] + ([rear + 2.3 * model.wheel_radius] if model.length > 6.6 else [])
+        return [shell.length - model.front_overhang, rear] + (
+            [rear + 2.3 * model.wheel_radius] if model.length > 6.6 else []
+        )
     return [shell.front_axle, shell.rear_axle]
 
 
@@ -68,19 +72,33 @@ def interior(identity: Identity, shell: Shell) -> list[Piece]:
     dash = _plain(box((cowl - 0.28, 0, belt - 0.1), (0.5, 1.7 * half, 0.2)), (0.07, 0.07, 0.075), Part.WINDSCREEN)
     pieces = [dash]
     back = 0.2 if model.type == "truck" else max(model.deck, 0.1)
-    pieces.append(_plain(box((0.5 * (cowl + back), 0, belt - 0.4), (cowl - back - 0.3, 1.8 * half, 0.05)), DARK, Part.SIDE_WINDOW))
+    pieces.append(
+        _plain(box((0.5 * (cowl + back), 0, belt - 0.4), (cowl - back - 0.3, 1.8 * half, 0.05)), DARK, Part.SIDE_WINDOW)
+    )
     pieces.append(_plain(box((cowl - 0.62, 0.5 * half, belt + 0.02), (0.06, 0.36, 0.3)), DARK, Part.WINDSCREEN))
     first = cowl - 1.15
     spacing = 0.95 if model.type == "bus" else 0.88
-    count = {"truck": 1, "bus": max(3, int((first - 0.8) / spacing))}.get(model.type, max(1, 1 + int((first - back - 0.75) / spacing)))
+    count = {"truck": 1, "bus": max(3, int((first - 0.8) / spacing))}.get(
+        model.type, max(1, 1 + int((first - back - 0.75) / spacing))
+    )
     rows = count if not _panel_van(model) else 1
     for row in range(rows):
         x = first - row * spacing
         if x < back + 0.15:
             break
-        for y in ((0.5 * half, -0.5 * half) if row == 0 or model.type == "bus" else (0.55 * half, 0.0, -0.55 * half)):
-            pieces.append(_plain(box((x, y, belt - 0.12), (0.16, 0.46 * min(half, 1.0), 0.62), 0.9), identity.seats, Part.SIDE_WINDOW))
-            pieces.append(_plain(box((x - 0.02, y, min(belt + 0.27, shell.top(x) - 0.2)), (0.1, 0.24, 0.18), 0.85), identity.seats, Part.SIDE_WINDOW))
+        for y in (0.5 * half, -0.5 * half) if row == 0 or model.type == "bus" else (0.55 * half, 0.0, -0.55 * half):
+            pieces.append(
+                _plain(
+                    box((x, y, belt - 0.12), (0.16, 0.46 * min(half, 1.0), 0.62), 0.9), identity.seats, Part.SIDE_WINDOW
+                )
+            )
+            pieces.append(
+                _plain(
+                    box((x - 0.02, y, min(belt + 0.27, shell.top(x) - 0.2)), (0.1, 0.24, 0.18), 0.85),
+                    identity.seats,
+                    Part.SIDE_WINDOW,
+                )
+            )
     return pieces
 
 
@@ -98,10 +116,26 @@ def outside(identity: Identity, shell: Shell) -> list[Piece]:
     for side in (1.0, -1.0):
         size = (0.12, 0.14, 0.42) if tall else (0.16, 0.2, 0.15)
         at = (cowl - (0.05 if tall else 0.38), side * (half + 0.07), shell.belt + (0.55 if tall else 0.1))
-        pieces.append(_plain(ellipsoid(at, size, 7), DARK if tall or model.cladding > 0.12 else identity.paint, Part.MIRROR, gloss=0.6))
+        pieces.append(
+            _plain(
+                ellipsoid(at, size, 7),
+                DARK if tall or model.cladding > 0.12 else identity.paint,
+                Part.MIRROR,
+                gloss=0.6,
+            )
+        )
     for y in (0.45, -0.15):
-        pieces.append(_plain(rod((cowl + 0.02, y * half, model.cowl_height + 0.035),
-                                 (cowl - 0.2, (y - 0.42) * half, model.cowl_height + 0.17 + 0.02), 0.022), DARK, Part.WINDSCREEN))
+        pieces.append(
+            _plain(
+                rod(
+                    (cowl + 0.02, y * half, model.cowl_height + 0.035),
+                    (cowl - 0.2, (y - 0.42) * half, model.cowl_height + 0.17 + 0.02),
+                    0.022,
+                ),
+                DARK,
+                Part.WINDSCREEN,
+            )
+        )
     if model.type == "pickup":
         deck = model.deck
         pieces.append(_plain(box((deck / 2, 0, 0.62), (deck - 0.16, 1.8 * half, 0.05)), (0.12, 0.12, 0.12), Part.LOAD))
@@ -121,9 +155,37 @@ def behind_cab(identity: Identity, shell: Shell, back: float) -> list[Piece]:
         _plain(box((-back + 0.05, 0, floor - 0.32), (0.08, 1.8 * half, 0.16)), (0.16, 0.16, 0.17), Part.BUMPER),
     ]
     for side in (1.0, -1.0):
-        pieces.append(_plain(box((-back - 0.0, side * 0.75 * half, floor - 0.32), (0.06, 0.28, 0.13)), (0.5, 0.03, 0.03), Part.TAIL_LIGHT, gloss=0.8, glow=0.4))
-        pieces.append(_plain(box((middle + 0.4, side * 0.8 * half, floor - 0.3), (0.75, 0.3, 0.34)), (0.3, 0.3, 0.31), Part.BUMPER, gloss=0.5))
-        pieces.append(_plain(box((middle - 0.55 * back + model.rear_overhang + model.wheel_radius * 1.5, side * 0.9 * half, floor - 0.2), (0.04, 0.26, 0.42)), DARK, Part.BUMPER))
+        pieces.append(
+            _plain(
+                box((-back - 0.0, side * 0.75 * half, floor - 0.32), (0.06, 0.28, 0.13)),
+                (0.5, 0.03, 0.03),
+                Part.TAIL_LIGHT,
+                gloss=0.8,
+                glow=0.4,
+            )
+        )
+        pieces.append(
+            _plain(
+                box((middle + 0.4, side * 0.8 * half, floor - 0.3), (0.75, 0.3, 0.34)),
+                (0.3, 0.3, 0.31),
+                Part.BUMPER,
+                gloss=0.5,
+            )
+        )
+        pieces.append(
+            _plain(
+                box(
+                    (
+                        middle - 0.55 * back + model.rear_overhang + model.wheel_radius * 1.5,
+                        side * 0.9 * half,
+                        floor - 0.2,
+                    ),
+                    (0.04, 0.26, 0.42),
+                ),
+                DARK,
+                Part.BUMPER,
+            )
+        )
     tint = identity.paint if model.cargo == "flat" else _cargo_colour(identity)
     if model.cargo == "flat":
         wall = 0.42
@@ -134,7 +196,9 @@ def behind_cab(identity: Identity, shell: Shell, back: float) -> list[Piece]:
             pieces.append(_cargo(box((x, 0, floor + wall / 2), (0.05, 2 * half, wall)), tint))
     else:
         height = max(model.height + (0.25 if model.cargo == "box" else 0.12) - floor, 1.3)
-        pieces.append(_cargo(box((middle - 0.05, 0, floor + height / 2), (back - 0.1, 2.04 * half, height), 0.985), tint))
+        pieces.append(
+            _cargo(box((middle - 0.05, 0, floor + height / 2), (back - 0.1, 2.04 * half, height), 0.985), tint)
+        )
     return pieces
 
 
@@ -201,7 +265,9 @@ def _rack(item: Item, model: Model, shell: Shell, back: float) -> list[Piece]:
         z = shell.top(x)
         pieces.append(_own(rod((x, -half, z + 0.09), (x, half, z + 0.09), 0.06), DARK, Part.ROOF))
         for side in (1, -1):
-            pieces.append(_own(rod((x, side * 0.96 * half, z - 0.05), (x, side * 0.96 * half, z + 0.09), 0.05), DARK, Part.ROOF))
+            pieces.append(
+                _own(rod((x, side * 0.96 * half, z - 0.05), (x, side * 0.96 * half, z + 0.09), 0.05), DARK, Part.ROOF)
+            )
     return pieces
 
 
@@ -237,14 +303,18 @@ def _luggage(item: Item, model: Model, shell: Shell, back: float) -> list[Piece]
 
 def _beacon(item: Item, model: Model, shell: Shell, back: float) -> list[Piece]:
     rear, front, half, z = _roof_span(model, shell)
-    return [_own(box((front - 0.3, 0, z + 0.1), (0.25, 1.3 * half * item.size, 0.14)), item.colour, Part.ROOF, 0.6, 0.3)]
+    return [
+        _own(box((front - 0.3, 0, z + 0.1), (0.25, 1.3 * half * item.size, 0.14)), item.colour, Part.ROOF, 0.6, 0.3)
+    ]
 
 
 def _unit(item: Item, model: Model, shell: Shell, back: float) -> list[Piece]:
     rear, front, half, z = _roof_span(model, shell)
     x = rear + item.a * (front - rear)
     size = (0.5, 1.0, 0.22) if model.type == "truck" else (1.7, 1.3, 0.26)
-    return [_own(box((x, 0, z + size[2] / 2), (size[0] * item.size, size[1], size[2]), 0.9), (0.72, 0.72, 0.7), Part.ROOF)]
+    return [
+        _own(box((x, 0, z + size[2] / 2), (size[0] * item.size, size[1], size[2]), 0.9), (0.72, 0.72, 0.7), Part.ROOF)
+    ]
 
 
 def _rod_antenna(item: Item, model: Model, shell: Shell, back: float) -> list[Piece]:
@@ -262,8 +332,13 @@ def _fin(item: Item, model: Model, shell: Shell, back: float) -> list[Piece]:
 def _spoiler(item: Item, model: Model, shell: Shell, back: float) -> list[Piece]:
     if model.type == "sedan":
         x, z = 0.12, model.deck_height + 0.12
-        legs = [_own(box((x, s * 0.5 * shell.half_width, z - 0.08), (0.08, 0.05, 0.14)), DARK, Part.BODY) for s in (1, -1)]
-        return [_own(box((x, 0, z), (0.22, 1.6 * shell.half_width * item.size, 0.04)), item.colour, Part.BODY, 0.6), *legs]
+        legs = [
+            _own(box((x, s * 0.5 * shell.half_width, z - 0.08), (0.08, 0.05, 0.14)), DARK, Part.BODY) for s in (1, -1)
+        ]
+        return [
+            _own(box((x, 0, z), (0.22, 1.6 * shell.half_width * item.size, 0.04)), item.colour, Part.BODY, 0.6),
+            *legs,
+        ]
     x, z = model.deck + model.rear_run - 0.08, model.height - model.roof_drop + 0.02
     return [_own(box((x, 0, z), (0.34, 1.35 * shell.half_width * item.size, 0.05)), item.colour, Part.ROOF, 0.6)]
 
@@ -281,6 +356,18 @@ def _load(item: Item, model: Model, shell: Shell, back: float) -> list[Piece]:
 
 
 _PLACERS = {
-    "dash": _dash, "pendant": _pendant, "driver": _driver, "rack": _rack, "rails": _rails, "box": _roof_box, "taxi": _taxi,
-    "luggage": _luggage, "beacon": _beacon, "unit": _unit, "rod": _rod_antenna, "fin": _fin, "spoiler": _spoiler, "load": _load,
+    "dash": _dash,
+    "pendant": _pendant,
+    "driver": _driver,
+    "rack": _rack,
+    "rails": _rails,
+    "box": _roof_box,
+    "taxi": _taxi,
+    "luggage": _luggage,
+    "beacon": _beacon,
+    "unit": _unit,
+    "rod": _rod_antenna,
+    "fin": _fin,
+    "spoiler": _spoiler,
+    "load": _load,
 }

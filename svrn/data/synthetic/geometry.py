@@ -43,7 +43,9 @@ def corner_cut(points: NDArray[np.float64], rounds: int) -> NDArray[np.float64]:
     return points
 
 
-def smooth(vertices: NDArray[np.floating], faces: NDArray[np.integer], params: NDArray[np.floating] | None = None) -> Mesh:
+def smooth(
+    vertices: NDArray[np.floating], faces: NDArray[np.integer], params: NDArray[np.floating] | None = None
+) -> Mesh:
     """A mesh with area-weighted vertex normals."""
     v = np.asarray(vertices, np.float64)
     f = np.asarray(faces, np.int32)
@@ -64,7 +66,9 @@ def grid_faces(rows: int, columns: int) -> Ints:
 
 _QUADS = ((0, 2, 3, 1), (4, 5, 7, 6), (0, 1, 5, 4), (2, 6, 7, 3), (0, 4, 6, 2), (1, 3, 7, 5))
 _CORNERS = np.array([[x, y, z] for z in (-1, 1) for y in (-1, 1) for x in (-1, 1)], float)
-_BOX_FACES = np.array([[4 * i + a, 4 * i + b, 4 * i + c] for i in range(6) for a, b, c in ((0, 1, 2), (0, 2, 3))], np.int32)
+_BOX_FACES = np.array(
+    [[4 * i + a, 4 * i + b, 4 * i + c] for i in range(6) for a, b, c in ((0, 1, 2), (0, 2, 3))], np.int32
+)
 _BOX_NORMALS = np.repeat(
     np.array([[0, 0, -1], [0, 0, 1], [0, -1, 0], [0, 1, 0], [-1, 0, 0], [1, 0, 0]], np.float32), 4, axis=0
 )
@@ -92,8 +96,20 @@ def ellipsoid(centre: tuple[float, float, float], size: tuple[float, float, floa
 
 def wheel(centre: tuple[float, float, float], radius: float, width: float, side: float, steps: int = 26) -> Mesh:
     """A wheel on the y axis, turned from a profile; its outer face looks to `side`. Parameters: radius share, angle."""
-    profile = np.array([[0.0, 0.36], [0.3, 0.4], [0.62, 0.34], [0.66, 0.45], [0.74, 0.5], [0.9, 0.47], [1.0, 0.32],
-                        [1.0, -0.32], [0.9, -0.5], [0.0, -0.5]])
+    profile = np.array(
+        [
+            [0.0, 0.36],
+            [0.3, 0.4],
+            [0.62, 0.34],
+            [0.66, 0.45],
+            [0.74, 0.5],
+            [0.9, 0.47],
+            [1.0, 0.32],
+            [1.0, -0.32],
+            [0.9, -0.5],
+            [0.0, -0.5],
+        ]
+    )
     angle = np.linspace(0, 2 * np.pi, steps)
     r = profile[:, :1] * radius
     points = np.stack([r * np.cos(angle), side * profile[:, 1:] * width * np.ones_like(angle), r * np.sin(angle)], -1)

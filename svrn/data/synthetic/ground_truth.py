@@ -18,13 +18,29 @@ from svrn.files import atomic_write
 NAME = "ground_truth.parquet"
 _BOX = pa.list_(pa.float32(), 4)
 _GRID = pa.list_(pa.uint8(), CELLS * CELLS)
-SCHEMA = pa.schema([
-    ("image", pa.string()), ("digest", pa.string()), ("split", pa.string()), ("vehicle", pa.int64()), ("group", pa.int64()),
-    ("camera", pa.int64()), ("track", pa.string()), ("frame", pa.int64()), ("model", pa.string()), ("colour", pa.string()),
-    ("type", pa.string()), ("viewpoint", pa.string()), ("width", pa.int32()), ("height", pa.int32()), ("box", _BOX),
-    ("parts", pa.map_(pa.string(), _BOX)), ("keypoints", pa.map_(pa.string(), pa.list_(pa.float32(), 2))),
-    ("part_map", _GRID), ("detail_map", _GRID),
-])
+SCHEMA = pa.schema(
+    [
+        ("image", pa.string()),
+        ("digest", pa.string()),
+        ("split", pa.string()),
+        ("vehicle", pa.int64()),
+        ("group", pa.int64()),
+        ("camera", pa.int64()),
+        ("track", pa.string()),
+        ("frame", pa.int64()),
+        ("model", pa.string()),
+        ("colour", pa.string()),
+        ("type", pa.string()),
+        ("viewpoint", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("box", _BOX),
+        ("parts", pa.map_(pa.string(), _BOX)),
+        ("keypoints", pa.map_(pa.string(), pa.list_(pa.float32(), 2))),
+        ("part_map", _GRID),
+        ("detail_map", _GRID),
+    ]
+)
 """Boxes are left, top, right, bottom and points x, y, as shares of the image's width and height. Maps are 16 x 16, row by
 row: `part_map` holds values of `svrn.data.synthetic.parts.Part`, `detail_map` how much of each cell the identity's own
 details fill (0 to 255)."""
@@ -41,15 +57,30 @@ def write_ground_truth(placed: list[Placed], cache: Path, out: Path, metadata: d
         image, path = item.image, cached(cache, item.image.digest)
         truth = read_truth(path)
         if truth is None:
-            raise UserError("image is missing or damaged", where=str(path), mend="run the same command again: it is drawn anew")
+            raise UserError(
+                "image is missing or damaged", where=str(path), mend="run the same command again: it is drawn anew"
+            )
         identity = image.vehicle.identity
         row: dict[str, object] = {
-            "image": item.name, "digest": image.digest, "split": image.vehicle.split, "vehicle": image.vehicle.number,
-            "group": image.vehicle.group, "camera": image.camera.number, "track": image.track_name, "frame": image.frame,
-            "model": identity.model.name, "colour": identity.colour, "type": identity.model.type,
-            "viewpoint": viewpoint(image.camera, image.shot), "width": truth.width, "height": truth.height, "box": truth.box,
-            "parts": list(truth.parts.items()), "keypoints": list(truth.keypoints.items()),
-            "part_map": np.ravel(truth.part_map), "detail_map": np.ravel(truth.detail_map),
+            "image": item.name,
+            "digest": image.digest,
+            "split": image.vehicle.split,
+            "vehicle": image.vehicle.number,
+            "group": image.vehicle.group,
+            "camera": image.camera.number,
+            "track": image.track_name,
+            "frame": image.frame,
+            "model": identity.model.name,
+            "colour": identity.colour,
+            "type": identity.model.type,
+            "viewpoint": viewpoint(image.camera, image.shot),
+            "width": truth.width,
+            "height": truth.height,
+            "box": truth.box,
+            "parts": list(truth.parts.items()),
+            "keypoints": list(truth.keypoints.items()),
+            "part_map": np.ravel(truth.part_map),
+            "detail_map": np.ravel(truth.detail_map),
         }
         for name, value in row.items():
             columns[name].append(value)

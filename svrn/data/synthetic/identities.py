@@ -29,8 +29,16 @@ COLOURS: dict[str, tuple[float, tuple[Rgb, ...]]] = {
 }
 """Name, natural frequency and shades (sRGB, 0 to 1); the ten colours that VeRi-776 names."""
 STICKER_COLOURS: tuple[Rgb, ...] = (
-    (0.9, 0.9, 0.88), (0.86, 0.76, 0.1), (0.1, 0.6, 0.25), (0.75, 0.1, 0.12), (0.1, 0.3, 0.75), (0.9, 0.45, 0.08),
-    (0.55, 0.2, 0.6), (0.12, 0.65, 0.7), (0.06, 0.06, 0.07), (0.9, 0.5, 0.65),
+    (0.9, 0.9, 0.88),
+    (0.86, 0.76, 0.1),
+    (0.1, 0.6, 0.25),
+    (0.75, 0.1, 0.12),
+    (0.1, 0.3, 0.75),
+    (0.9, 0.45, 0.08),
+    (0.55, 0.2, 0.6),
+    (0.12, 0.65, 0.7),
+    (0.06, 0.06, 0.07),
+    (0.9, 0.5, 0.65),
 )
 PLATES: dict[str, float] = {"blue": 0.6, "yellow": 0.12, "green": 0.16, "white": 0.08, "black": 0.04}
 
@@ -108,8 +116,18 @@ def vehicle_identity(model: Model, colour: str, paint: Rgb, key: tuple[str | int
         decals=tuple(decals),
         items=tuple(items),
         tint=uniform(rng, 0.1, 0.85),
-        seats=_choice(rng, ((0.1, 0.1, 0.11), (0.45, 0.4, 0.33), (0.4, 0.07, 0.07), (0.3, 0.3, 0.32), (0.62, 0.6, 0.55),
-                            (0.12, 0.2, 0.4), (0.35, 0.2, 0.12))),
+        seats=_choice(
+            rng,
+            (
+                (0.1, 0.1, 0.11),
+                (0.45, 0.4, 0.33),
+                (0.4, 0.07, 0.07),
+                (0.3, 0.3, 0.32),
+                (0.62, 0.6, 0.55),
+                (0.12, 0.2, 0.4),
+                (0.35, 0.2, 0.12),
+            ),
+        ),
         rims=pick(rng, RIMS) if own_rims else model.rims,
         rim_shade=uniform(rng, 0.25, 0.8),
         plate=pick(rng, PLATES),
@@ -123,18 +141,35 @@ def _choice(rng: np.random.Generator, options: tuple[Rgb, ...]) -> Rgb:
 
 
 def _decal(
-    rng: np.random.Generator, face: str, pattern: str, a: tuple[float, float], b: tuple[float, float],
-    w: tuple[float, float], h: tuple[float, float], colour: Rgb | None = None,
+    rng: np.random.Generator,
+    face: str,
+    pattern: str,
+    a: tuple[float, float],
+    b: tuple[float, float],
+    w: tuple[float, float],
+    h: tuple[float, float],
+    colour: Rgb | None = None,
 ) -> Decal:
-    return Decal(face, pattern, uniform(rng, *a), uniform(rng, *b), uniform(rng, *w), uniform(rng, *h),
-                 colour or _choice(rng, STICKER_COLOURS), _choice(rng, STICKER_COLOURS), int(rng.integers(2**31)))
+    return Decal(
+        face,
+        pattern,
+        uniform(rng, *a),
+        uniform(rng, *b),
+        uniform(rng, *w),
+        uniform(rng, *h),
+        colour or _choice(rng, STICKER_COLOURS),
+        _choice(rng, STICKER_COLOURS),
+        int(rng.integers(2**31)),
+    )
 
 
 def _windscreen(rng: np.random.Generator, decals: list[Decal], items: list[Item]) -> None:
     """Two to four things in or behind the windscreen."""
     side = 1.0 if rng.random() < 0.5 else -1.0
     for _ in range(int(rng.integers(1, 4))):  # inspection and insurance stickers, mostly in the upper corners
-        decals.append(_decal(rng, "windscreen", "sticker", (side * 0.35, side * 0.82), (0.6, 0.9), (0.08, 0.17), (0.1, 0.2)))
+        decals.append(
+            _decal(rng, "windscreen", "sticker", (side * 0.35, side * 0.82), (0.6, 0.9), (0.08, 0.17), (0.1, 0.2))
+        )
     if rng.random() < 0.3:
         decals.append(_decal(rng, "windscreen", "band", (0.0, 0.0), (0.93, 0.97), (2.0, 2.0), (0.12, 0.2)))
     if rng.random() < 0.4:
@@ -150,24 +185,67 @@ def _windscreen(rng: np.random.Generator, decals: list[Decal], items: list[Item]
 def _flanks(rng: np.random.Generator, decals: list[Decal], model: Model) -> None:
     """One to three things on both flanks and up to two on only one of them."""
     if rng.random() < 0.45:
-        decals.append(_decal(rng, "flanks", pick(rng, {"stripe": 1.0, "double": 0.7, "wave": 0.5, "checker": 0.3}),
-                             (0.5, 0.5), (0.28, 0.9), (1.1, 1.1), (0.06, 0.17)))
+        decals.append(
+            _decal(
+                rng,
+                "flanks",
+                pick(rng, {"stripe": 1.0, "double": 0.7, "wave": 0.5, "checker": 0.3}),
+                (0.5, 0.5),
+                (0.28, 0.9),
+                (1.1, 1.1),
+                (0.06, 0.17),
+            )
+        )
     if rng.random() < 0.4:
-        decals.append(_decal(rng, "flanks", pick(rng, {"text": 1.0, "roundel": 0.8, "logo": 0.8}), (0.3, 0.62),
-                             (0.45, 0.75), (0.08, 0.22), (0.16, 0.32)))
+        decals.append(
+            _decal(
+                rng,
+                "flanks",
+                pick(rng, {"text": 1.0, "roundel": 0.8, "logo": 0.8}),
+                (0.3, 0.62),
+                (0.45, 0.75),
+                (0.08, 0.22),
+                (0.16, 0.32),
+            )
+        )
     if rng.random() < 0.25:
-        decals.append(_decal(rng, "flanks", "strip", (0.5, 0.5), (0.36, 0.5), (0.75, 0.8), (0.04, 0.06),
-                             _choice(rng, ((0.06, 0.06, 0.06), (0.75, 0.75, 0.76)))))
+        decals.append(
+            _decal(
+                rng,
+                "flanks",
+                "strip",
+                (0.5, 0.5),
+                (0.36, 0.5),
+                (0.75, 0.8),
+                (0.04, 0.06),
+                _choice(rng, ((0.06, 0.06, 0.06), (0.75, 0.75, 0.76))),
+            )
+        )
     for side in ("left", "right"):
-        drawn = pick(rng, {"none": 0.6, "scratch": 1.0, "dent": 0.9, "panel": 0.45, "mud": 0.7, "sticker": 0.9, "text": 0.4})
+        drawn = pick(
+            rng, {"none": 0.6, "scratch": 1.0, "dent": 0.9, "panel": 0.45, "mud": 0.7, "sticker": 0.9, "text": 0.4}
+        )
         if drawn != "none":
-            size = {"panel": ((0.2, 0.24), (0.8, 0.9)), "mud": ((0.2, 0.4), (0.35, 0.6)), "text": ((0.12, 0.26), (0.12, 0.2)),
-                    "sticker": ((0.04, 0.08), (0.1, 0.22))}.get(drawn, ((0.09, 0.22), (0.12, 0.3)))
+            size = {
+                "panel": ((0.2, 0.24), (0.8, 0.9)),
+                "mud": ((0.2, 0.4), (0.35, 0.6)),
+                "text": ((0.12, 0.26), (0.12, 0.2)),
+                "sticker": ((0.04, 0.08), (0.1, 0.22)),
+            }.get(drawn, ((0.09, 0.22), (0.12, 0.3)))
             spot = {"panel": (0.38, 0.62), "mud": (0.15, 0.85)}.get(drawn, (0.2, 0.75))
             decals.append(_decal(rng, side, drawn, spot, (0.3, 0.75), *size))
     if model.type in ("van", "bus", "truck") and rng.random() < 0.7:
-        decals.append(_decal(rng, "flanks", pick(rng, {"text": 1.0, "poster": 1.0}), (0.25, 0.6), (0.5, 0.8), (0.15, 0.35),
-                             (0.2, 0.4)))
+        decals.append(
+            _decal(
+                rng,
+                "flanks",
+                pick(rng, {"text": 1.0, "poster": 1.0}),
+                (0.25, 0.6),
+                (0.5, 0.8),
+                (0.15, 0.35),
+                (0.2, 0.4),
+            )
+        )
 
 
 def _rear(rng: np.random.Generator, decals: list[Decal], items: list[Item], model: Model) -> None:
@@ -175,38 +253,108 @@ def _rear(rng: np.random.Generator, decals: list[Decal], items: list[Item], mode
     for _ in range(int(rng.integers(1, 3))):
         decals.append(_decal(rng, "tail", "sticker", (-0.85, 0.85), (0.3, 0.85), (0.1, 0.24), (0.12, 0.26)))
     if rng.random() < 0.55:
-        decals.append(_decal(rng, "rear_window", pick(rng, {"sticker": 1.0, "text": 0.6, "band": 0.4}), (-0.6, 0.6),
-                             (0.2, 0.8), (0.2, 0.5), (0.18, 0.36)))
+        decals.append(
+            _decal(
+                rng,
+                "rear_window",
+                pick(rng, {"sticker": 1.0, "text": 0.6, "band": 0.4}),
+                (-0.6, 0.6),
+                (0.2, 0.8),
+                (0.2, 0.5),
+                (0.18, 0.36),
+            )
+        )
     if rng.random() < 0.3:
-        decals.append(_decal(rng, "tail", pick(rng, {"dent": 1.0, "text": 1.0, "stripe": 0.5}), (-0.4, 0.4), (0.4, 0.8),
-                             (0.4, 0.8), (0.14, 0.3)))
+        decals.append(
+            _decal(
+                rng,
+                "tail",
+                pick(rng, {"dent": 1.0, "text": 1.0, "stripe": 0.5}),
+                (-0.4, 0.4),
+                (0.4, 0.8),
+                (0.4, 0.8),
+                (0.14, 0.3),
+            )
+        )
     if model.type in ("sedan", "hatchback", "suv", "estate") and rng.random() < 0.3:
-        items.append(Item("spoiler", 0.0, 0.0, uniform(rng, 0.7, 1.0),
-                          _choice(rng, ((0.05, 0.05, 0.05), (0.5, 0.5, 0.52), (0.6, 0.05, 0.05)))))
+        items.append(
+            Item(
+                "spoiler",
+                0.0,
+                0.0,
+                uniform(rng, 0.7, 1.0),
+                _choice(rng, ((0.05, 0.05, 0.05), (0.5, 0.5, 0.52), (0.6, 0.05, 0.05))),
+            )
+        )
     if model.type in ("pickup", "truck") and rng.random() < 0.75:
         for _ in range(int(rng.integers(1, 4))):
-            items.append(Item("load", uniform(rng, 0.2, 0.8), uniform(rng, -0.5, 0.5), uniform(rng, 0.35, 0.75),
-                              _choice(rng, ((0.5, 0.36, 0.2), (0.2, 0.35, 0.5), (0.3, 0.42, 0.25), (0.6, 0.6, 0.58),
-                                            (0.65, 0.3, 0.1)))))
+            items.append(
+                Item(
+                    "load",
+                    uniform(rng, 0.2, 0.8),
+                    uniform(rng, -0.5, 0.5),
+                    uniform(rng, 0.35, 0.75),
+                    _choice(
+                        rng, ((0.5, 0.36, 0.2), (0.2, 0.35, 0.5), (0.3, 0.42, 0.25), (0.6, 0.6, 0.58), (0.65, 0.3, 0.1))
+                    ),
+                )
+            )
 
 
 def _top(rng: np.random.Generator, decals: list[Decal], items: list[Item], model: Model) -> None:
     """One to three things on the roof and the bonnet."""
     low = model.type not in ("bus", "truck")
-    roof = pick(rng, {"none": 0.9, "rack": 1.0, "rails": 1.0, "box": 0.5, "taxi": 0.55, "luggage": 0.3} if low
-                else {"none": 0.6, "beacon": 0.8, "unit": 1.2})
+    roof = pick(
+        rng,
+        {"none": 0.9, "rack": 1.0, "rails": 1.0, "box": 0.5, "taxi": 0.55, "luggage": 0.3}
+        if low
+        else {"none": 0.6, "beacon": 0.8, "unit": 1.2},
+    )
     if roof != "none":
-        items.append(Item(roof, uniform(rng, 0.3, 0.6), uniform(rng, -0.2, 0.2), uniform(rng, 0.75, 1.1),
-                          _choice(rng, STICKER_COLOURS)))
+        items.append(
+            Item(
+                roof,
+                uniform(rng, 0.3, 0.6),
+                uniform(rng, -0.2, 0.2),
+                uniform(rng, 0.75, 1.1),
+                _choice(rng, STICKER_COLOURS),
+            )
+        )
     if low and rng.random() < 0.4:
-        items.append(Item(pick(rng, {"rod": 1.0, "fin": 1.0}), uniform(rng, 0.05, 0.3), uniform(rng, -0.5, 0.5), 1.0,
-                          (0.05, 0.05, 0.05)))
+        items.append(
+            Item(
+                pick(rng, {"rod": 1.0, "fin": 1.0}),
+                uniform(rng, 0.05, 0.3),
+                uniform(rng, -0.5, 0.5),
+                1.0,
+                (0.05, 0.05, 0.05),
+            )
+        )
     if low and rng.random() < 0.35:
-        decals.append(_decal(rng, "roof", "sunroof", (0.4, 0.65), (0.0, 0.0), (0.25, 0.7), (0.5, 0.62), (0.02, 0.02, 0.025)))
+        decals.append(
+            _decal(rng, "roof", "sunroof", (0.4, 0.65), (0.0, 0.0), (0.25, 0.7), (0.5, 0.62), (0.02, 0.02, 0.025))
+        )
     elif rng.random() < 0.25:
-        decals.append(_decal(rng, "roof", pick(rng, {"paint": 1.0, "roundel": 0.5, "number": 0.6}), (0.5, 0.5), (0.0, 0.0),
-                             (1.2, 1.2), (1.3, 1.3)))
+        decals.append(
+            _decal(
+                rng,
+                "roof",
+                pick(rng, {"paint": 1.0, "roundel": 0.5, "number": 0.6}),
+                (0.5, 0.5),
+                (0.0, 0.0),
+                (1.2, 1.2),
+                (1.3, 1.3),
+            )
+        )
     if model.bonnet > 0.5 and rng.random() < 0.5:
-        decals.append(_decal(rng, "bonnet", pick(rng, {"stripe": 0.6, "double": 0.6, "sticker": 1.0, "mud": 0.8, "paint": 0.35,
-                                                       "scratch": 0.6}),
-                             (0.3, 0.7), (-0.45, 0.45), (0.3, 0.6), (0.22, 0.5)))
+        decals.append(
+            _decal(
+                rng,
+                "bonnet",
+                pick(rng, {"stripe": 0.6, "double": 0.6, "sticker": 1.0, "mud": 0.8, "paint": 0.35, "scratch": 0.6}),
+                (0.3, 0.7),
+                (-0.45, 0.45),
+                (0.3, 0.6),
+                (0.22, 0.5),
+            )
+        )

@@ -52,7 +52,9 @@ def read_truth(path: Path) -> Truth | None:
         return None
 
 
-def draw(images: Iterable[PlannedImage], pixels: int, cache: Path, workers: int, progress: Progress | None = None) -> None:
+def draw(
+    images: Iterable[PlannedImage], pixels: int, cache: Path, workers: int, progress: Progress | None = None
+) -> None:
     """Draw every image that the cache does not hold whole already; may be killed and run again.
 
     Raises:

@@ -43,7 +43,9 @@ def render(tracer: Tracer, camera: Camera, shot: Shot, size: int) -> Rendered:
     if hidden is not None:
         part = np.where(hidden, np.uint8(Part.OCCLUDER), part)
         detail = detail & ~hidden
-    return Rendered(record(picture, camera, native, final, shot.seed), measure(part, detail, view, tracer.vehicle, final))
+    return Rendered(
+        record(picture, camera, native, final, shot.seed), measure(part, detail, view, tracer.vehicle, final)
+    )
 
 
 def _native_share(camera: Camera, view: View) -> float:
@@ -72,9 +74,15 @@ def _occlude(picture: Image.Image, camera: Camera, view: View, shot: Shot) -> ND
     if camera.leaves:
         rng = generator("leaves", camera.seed)
         for _ in range(60):
-            cx, cy, r = rng.random() * width, rng.random() ** 2 * camera.leaves * height, (0.012 + 0.03 * rng.random()) * width
+            cx, cy, r = (
+                rng.random() * width,
+                rng.random() ** 2 * camera.leaves * height,
+                (0.012 + 0.03 * rng.random()) * width,
+            )
             tone = light_share * (0.6 + 0.6 * rng.random())
-            draw.ellipse([cx - 1.6 * r, cy - r, cx + 1.6 * r, cy + r], fill=(int(46 * tone), int(66 * tone), int(34 * tone), 255))
+            draw.ellipse(
+                [cx - 1.6 * r, cy - r, cx + 1.6 * r, cy + r], fill=(int(46 * tone), int(66 * tone), int(34 * tone), 255)
+            )
     if shot.blind < 0.12:
         _other_vehicle(draw, width, height, shot, light_share)
     if layer.getbbox() is None:
@@ -90,17 +98,23 @@ def _other_vehicle(draw: ImageDraw.ImageDraw, width: int, height: int, shot: Sho
     share = 0.1 + 1.7 * shot.blind
     tones = ((205, 206, 204), (38, 39, 42), (120, 122, 126), (82, 30, 30), (36, 52, 86), (150, 140, 118))
     paint, glass, sill = (
-        tuple(int(light_share * value) for value in colour) for colour in (tones[shot.seed % 6], (44, 50, 56), (26, 26, 27))
+        tuple(int(light_share * value) for value in colour)
+        for colour in (tones[shot.seed % 6], (44, 50, 56), (26, 26, 27))
     )
     if shot.blind_side == 2:
         top = height * (1 - share)
         draw.rounded_rectangle([-width, top, 2 * width, 2 * height], radius=0.08 * width, fill=(*paint, 255))
-        draw.rounded_rectangle([0.12 * width, top + 0.25 * share * height, 0.9 * width, 2 * height], radius=0.03 * width,
-                               fill=(*glass, 255))
+        draw.rounded_rectangle(
+            [0.12 * width, top + 0.25 * share * height, 0.9 * width, 2 * height],
+            radius=0.03 * width,
+            fill=(*glass, 255),
+        )
         return
     edge = share * width
     left, right = (-width, edge) if shot.blind_side == 0 else (width - edge, 2 * width)
     draw.rounded_rectangle([left, 0.12 * height, right, 2 * height], radius=0.1 * width, fill=(*paint, 255))
     inset = 0.18 * edge
-    draw.rounded_rectangle([left + inset, 0.2 * height, right - inset, 0.46 * height], radius=0.03 * width, fill=(*glass, 255))
+    draw.rounded_rectangle(
+        [left + inset, 0.2 * height, right - inset, 0.46 * height], radius=0.03 * width, fill=(*glass, 255)
+    )
     draw.rectangle([left, 0.86 * height, right, 2 * height], fill=(*sill, 255))

@@ -88,12 +88,18 @@ def images(preset: Preset) -> list[PlannedImage]:
             shots = _pass(rng, spot, preset.frames)
             picked = int(rng.integers(preset.frames))
             for frame, shot in enumerate(shots):
-                result.append(PlannedImage(
-                    key=f"{vehicle.number:05d}_{spot.number:03d}_{track:02d}_{frame:02d}",
-                    vehicle=vehicle, camera=spot, track=track, frame=frame, shot=shot,
-                    query=vehicle.split != "train" and frame == picked,
-                    digest=digest(GENERATOR_VERSION, preset.pixels, looks, seen_by[spot.number], shot),
-                ))
+                result.append(
+                    PlannedImage(
+                        key=f"{vehicle.number:05d}_{spot.number:03d}_{track:02d}_{frame:02d}",
+                        vehicle=vehicle,
+                        camera=spot,
+                        track=track,
+                        frame=frame,
+                        shot=shot,
+                        query=vehicle.split != "train" and frame == picked,
+                        digest=digest(GENERATOR_VERSION, preset.pixels, looks, seen_by[spot.number], shot),
+                    )
+                )
     return result
 
 
@@ -103,22 +109,28 @@ def _pass(rng: np.random.Generator, spot: Camera, frames: int) -> list[Shot]:
     step = uniform(rng, 0.2, 0.6) * (-1 if lane == 0 else 1)
     reach = step * (frames - 1)
     low, high = spot.zone
-    start = uniform(rng, low, high) if abs(reach) >= high - low else uniform(rng, low - min(reach, 0), high - max(reach, 0))
+    start = (
+        uniform(rng, low, high) if abs(reach) >= high - low else uniform(rng, low - min(reach, 0), high - max(reach, 0))
+    )
     y, turn = uniform(rng, -0.35, 0.35), uniform(rng, -5, 5)
     margin = [uniform(rng, 0.02, 0.09) for _ in range(4)]
     exposure, blind, side = uniform(rng, 0.88, 1.14), uniform(rng, 0, 1), int(rng.integers(3))
     result = []
     for frame in range(frames):
         jitter = [round(max(share + uniform(rng, -0.025, 0.025), -0.02), 5) for share in margin]
-        result.append(Shot(
-            lane=lane,
-            x=round(start + frame * step, 5),
-            y=round(y + uniform(rng, -0.03, 0.03), 5),
-            turn=round(turn + uniform(rng, -0.4, 0.4), 5),
-            margins=(jitter[0], jitter[1], jitter[2], jitter[3]),
-            exposure=round(exposure * uniform(rng, 0.985, 1.015), 5),
-            blind=blind, blind_side=side, seed=int(rng.integers(2**31)),
-        ))
+        result.append(
+            Shot(
+                lane=lane,
+                x=round(start + frame * step, 5),
+                y=round(y + uniform(rng, -0.03, 0.03), 5),
+                turn=round(turn + uniform(rng, -0.4, 0.4), 5),
+                margins=(jitter[0], jitter[1], jitter[2], jitter[3]),
+                exposure=round(exposure * uniform(rng, 0.985, 1.015), 5),
+                blind=blind,
+                blind_side=side,
+                seed=int(rng.integers(2**31)),
+            )
+        )
     return result
 
 
@@ -146,10 +158,18 @@ def plan(preset: str | Preset) -> pd.DataFrame:
     chosen = preset_named(preset) if isinstance(preset, str) else preset
     rows = [
         {
-            "key": image.key, "digest": image.digest, "split": image.vehicle.split, "query": image.query,
-            "vehicle": image.vehicle.number, "group": image.vehicle.group, "camera": image.camera.number,
-            "track": image.track_name, "frame": image.frame, "model": image.vehicle.identity.model.name,
-            "colour": image.vehicle.identity.colour, "type": image.vehicle.identity.model.type,
+            "key": image.key,
+            "digest": image.digest,
+            "split": image.vehicle.split,
+            "query": image.query,
+            "vehicle": image.vehicle.number,
+            "group": image.vehicle.group,
+            "camera": image.camera.number,
+            "track": image.track_name,
+            "frame": image.frame,
+            "model": image.vehicle.identity.model.name,
+            "colour": image.vehicle.identity.colour,
+            "type": image.vehicle.identity.model.type,
             "viewpoint": viewpoint(image.camera, image.shot),
         }
         for image in images(chosen)
@@ -160,7 +180,9 @@ def plan(preset: str | Preset) -> pd.DataFrame:
 def train_digest(preset: str | Preset) -> str:
     """What `Manifest.train_digest` will be for this preset in every layout: known before anything is drawn."""
     table = plan(preset)
-    rows = pd.DataFrame({"image": table["key"], "vehicle": table["vehicle"], "split": "train", "digest": table["digest"]})
+    rows = pd.DataFrame(
+        {"image": table["key"], "vehicle": table["vehicle"], "split": "train", "digest": table["digest"]}
+    )
     return Manifest(rows[table["split"] == "train"], Path(), "embedded").train_digest
 
 

@@ -32,7 +32,9 @@ class Preset(BaseModel):
     @model_validator(mode="after")
     def _possible(self) -> Preset:
         if self.passes > self.cameras:
-            raise ValueError(f"passes {self.passes} is more than the {self.cameras} cameras, and a pass is one camera's")
+            raise ValueError(
+                f"passes {self.passes} is more than the {self.cameras} cameras, and a pass is one camera's"
+            )
         return self
 
     @property
@@ -62,14 +64,58 @@ def make_preset(**values: object) -> Preset:
 
 
 _LIST = (
-    Preset(name="tiny", seed=32, train_groups=2, test_groups=2, unseen_groups=1, identities_per_group=4, groups_per_model=1,
-           cameras=6, passes=3, frames=2, pixels=72),
-    Preset(name="demo", seed=7, train_groups=48, test_groups=24, unseen_groups=8, identities_per_group=4, groups_per_model=3,
-           cameras=20, passes=4, frames=2, pixels=144),
-    Preset(name="synthetic", seed=7, train_groups=100, test_groups=50, unseen_groups=16, identities_per_group=4,
-           groups_per_model=3, cameras=20, passes=6, frames=2, pixels=160),
-    Preset(name="full", seed=7, train_groups=120, test_groups=42, unseen_groups=20, identities_per_group=5,
-           groups_per_model=3, cameras=24, passes=9, frames=6, pixels=256),
+    Preset(
+        name="tiny",
+        seed=32,
+        train_groups=2,
+        test_groups=2,
+        unseen_groups=1,
+        identities_per_group=4,
+        groups_per_model=1,
+        cameras=6,
+        passes=3,
+        frames=2,
+        pixels=72,
+    ),
+    Preset(
+        name="demo",
+        seed=7,
+        train_groups=48,
+        test_groups=24,
+        unseen_groups=8,
+        identities_per_group=4,
+        groups_per_model=3,
+        cameras=20,
+        passes=4,
+        frames=2,
+        pixels=144,
+    ),
+    Preset(
+        name="synthetic",
+        seed=7,
+        train_groups=100,
+        test_groups=50,
+        unseen_groups=16,
+        identities_per_group=4,
+        groups_per_model=3,
+        cameras=20,
+        passes=6,
+        frames=2,
+        pixels=160,
+    ),
+    Preset(
+        name="full",
+        seed=7,
+        train_groups=120,
+        test_groups=42,
+        unseen_groups=20,
+        identities_per_group=5,
+        groups_per_model=3,
+        cameras=24,
+        passes=9,
+        frames=6,
+        pixels=256,
+    ),
 )
 PRESETS: dict[str, Preset] = {preset.name: preset for preset in _LIST}
 

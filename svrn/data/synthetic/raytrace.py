@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from svrn.data.synthetic.cameras import Camera, Light
 from svrn.data.synthetic.environment import backdrop, mirrored
 from svrn.data.synthetic.geometry import dot, to_unit
-from svrn.data.synthetic.paint import Look, Spots, paint_shell
-from svrn.data.synthetic.parts import Part, Surface
+from svrn.data.synthetic.look import Look, Spots
+from svrn.data.synthetic.paint import paint_shell
+from svrn.data.synthetic.parts import Part
 from svrn.data.synthetic.seeds import generator
 from svrn.data.synthetic.shots import View
 from svrn.data.synthetic.surfaces import paint_plain
@@ -151,7 +152,9 @@ class Tracer:
         received = received + open_sky[:, None] * np.asarray(light.sky, np.float32)
         seen = colour.take(index, axis=0) * received
         if light.wet:
-            seen = seen * np.float32(0.6) + self._puddle(view, camera, light, world.take(index, axis=0), local) * np.float32(0.32)
+            seen = seen * np.float32(0.6) + self._puddle(
+                view, camera, light, world.take(index, axis=0), local
+            ) * np.float32(0.32)
         colour[index] = seen
         return colour
 
@@ -160,23 +163,38 @@ class Tracer:
         bounce = world * np.array([1, 1, -1], np.float32)
         seen = mirrored(bounce, camera, light)
         rays = bounce @ np.array([[view.cosine, -view.sine, 0], [view.sine, view.cosine, 0], [0, 0, 1]], np.float32)
-        rays = np.ascontiguousarray(rays + np.float32(0.05) * (generator("wet", len(rays)).random(rays.shape, dtype=np.float32) - np.float32(0.5)), np.float32)
+        rays = np.ascontiguousarray(
+            rays
+            + np.float32(0.05) * (generator("wet", len(rays)).random(rays.shape, dtype=np.float32) - np.float32(0.5)),
+            np.float32,
+        )
         blocked = self._scene.run(np.ascontiguousarray(local), rays, query="OCCLUDED") >= 0
-        seen[blocked] = np.asarray(self.vehicle.identity.paint, np.float32) ** 2.2 * np.asarray(light.sky, np.float32) * np.float32(0.5)
+        seen[blocked] = (
+            np.asarray(self.vehicle.identity.paint, np.float32) ** 2.2
+            * np.asarray(light.sky, np.float32)
+            * np.float32(0.5)
+        )
         return seen
 
-    def _shade(self, view: View, camera: Camera, light: Light, hits: _Hits, look: Look, rays: Floats, seed: int) -> Floats:
+    def _shade(
+        self, view: View, camera: Camera, light: Light, hits: _Hits, look: Look, rays: Floats, seed: int
+    ) -> Floats:
         normal = hits.normal
         sun, jitter = self._sun(view, light, seed + 1, len(normal))
         facing = np.clip(normal @ sun, 0, None)
         free = np.zeros(len(normal), np.float32)
         lit = np.flatnonzero(facing > 0)
         if len(lit):
-            free[lit] = self._lit(hits.position.take(lit, axis=0) + normal.take(lit, axis=0) * np.float32(0.01), jitter.take(lit, axis=0))
-        upward = (0.5 + 0.5 * normal[:, 2:])
+            free[lit] = self._lit(
+                hits.position.take(lit, axis=0) + normal.take(lit, axis=0) * np.float32(0.01), jitter.take(lit, axis=0)
+            )
+        upward = 0.5 + 0.5 * normal[:, 2:]
         low = np.clip(hits.position[:, 2:] / np.float32(0.55), 0.25, 1)
         sky = np.asarray(light.sky, np.float32) * upward
-        bounce = (np.asarray(light.sun_light, np.float32) * np.float32(0.1) + np.asarray(light.sky, np.float32) * np.float32(0.12)) * (1 - upward)
+        bounce = (
+            np.asarray(light.sun_light, np.float32) * np.float32(0.1)
+            + np.asarray(light.sky, np.float32) * np.float32(0.12)
+        ) * (1 - upward)
         received = (facing * free)[:, None] * np.asarray(light.sun_light, np.float32) + sky * low + bounce * low
         colour = look.albedo * received
         cosine = -dot(normal, rays)
@@ -192,8 +210,16 @@ class Tracer:
         return colour.astype(np.float32)
 
     def _behind(
-        self, view: View, camera: Camera, light: Light, hits: _Hits, look: Look, rays: Floats, through: NDArray[np.intp],
-        colour: Floats, seed: int,
+        self,
+        view: View,
+        camera: Camera,
+        light: Light,
+        hits: _Hits,
+        look: Look,
+        rays: Floats,
+        through: NDArray[np.intp],
+        colour: Floats,
+        seed: int,
     ) -> None:
         """Add to `colour` what is seen through glass and openings, and its parts and details to `look`."""
         ahead = rays.take(hits.index[through], axis=0)
@@ -204,7 +230,9 @@ class Tracer:
         outside = mirrored(world, camera, light)
         seen[missed] = outside[missed]
         inside = self._look(inner, light, inside=True)
-        dim = np.asarray(light.sky, np.float32) * np.float32(0.55) + np.asarray(light.sun_light, np.float32) * np.float32(0.16)
+        dim = np.asarray(light.sky, np.float32) * np.float32(0.55) + np.asarray(
+            light.sun_light, np.float32
+        ) * np.float32(0.16)
         opened = look.hole[through][inner.index]
         amount = np.where(opened, 0.55, 0.8).astype(np.float32)[:, None] * (0.55 + 0.45 * inner.normal[:, 2:])
         tone = inside.albedo * dim * amount
@@ -214,7 +242,11 @@ class Tracer:
         tone[clear] = outside[inner.index[clear]] * np.float32(0.5)
         seen[inner.index] = tone
         glass = look.glass[through]
-        tint = np.where(look.part[through] == Part.WINDSCREEN, 0.9 - 0.25 * self.vehicle.identity.tint, 0.92 - 0.85 * self.vehicle.identity.tint)
+        tint = np.where(
+            look.part[through] == Part.WINDSCREEN,
+            0.9 - 0.25 * self.vehicle.identity.tint,
+            0.92 - 0.85 * self.vehicle.identity.tint,
+        )
         share = np.where(glass, tint, 1.0).astype(np.float32)[:, None]
         own = colour[through] * np.where(glass, 1.0, 0.0).astype(np.float32)[:, None]
         colour[through] = own + seen * share

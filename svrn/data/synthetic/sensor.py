@@ -29,7 +29,9 @@ _AUTO = {"sun": 1.3, "cloud": 1.4, "rain": 1.8, "dusk": 1.7, "night": 2.6}
 """What automatic exposure does in each weather."""
 
 
-def record(picture: Image.Image, camera: Camera, native: tuple[int, int], final: tuple[int, int], seed: int) -> Image.Image:
+def record(
+    picture: Image.Image, camera: Camera, native: tuple[int, int], final: tuple[int, int], seed: int
+) -> Image.Image:
     """The picture as the camera's sensor and codec give it at `native` size, scaled to `final` (width, height)."""
     small = picture.resize(native, Image.Resampling.BOX if picture.width > native[0] else Image.Resampling.BILINEAR)
     if camera.weather in ("night", "dusk"):

@@ -74,12 +74,22 @@ def _profile(model: Model, length: float) -> Array:
     roof_rear = m.deck + m.rear_run
     middle = 0.5 * (header + roof_rear)
     tail_height = m.deck_height - (0.03 if m.deck < 0.2 else 0.06)
-    points = np.array([
-        [0.16, low, 0], [0.0, low + 0.35 * (tail_height - low), 1], [0.05, tail_height, 2], [m.deck, m.deck_height, 3],
-        [roof_rear, m.height - m.roof_drop, 4], [middle, m.height, 5], [header, m.height - 0.035, 6],
-        [cowl, m.cowl_height, 7], [0.5 * (cowl + length - nose_back), 0.55 * m.nose_height + 0.45 * m.cowl_height + 0.02, 8],
-        [length - nose_back, m.nose_height, 9], [length, low + 0.5 * (m.nose_height - low), 10], [length - 0.14, low, 11],
-    ])
+    points = np.array(
+        [
+            [0.16, low, 0],
+            [0.0, low + 0.35 * (tail_height - low), 1],
+            [0.05, tail_height, 2],
+            [m.deck, m.deck_height, 3],
+            [roof_rear, m.height - m.roof_drop, 4],
+            [middle, m.height, 5],
+            [header, m.height - 0.035, 6],
+            [cowl, m.cowl_height, 7],
+            [0.5 * (cowl + length - nose_back), 0.55 * m.nose_height + 0.45 * m.cowl_height + 0.02, 8],
+            [length - nose_back, m.nose_height, 9],
+            [length, low + 0.5 * (m.nose_height - low), 10],
+            [length - 0.14, low, 11],
+        ]
+    )
     smoothed = corner_cut(_doubled(points, model.softness), 3)
     step = np.hypot(np.diff(smoothed[:, 0]), np.diff(smoothed[:, 1]))
     arc = np.concatenate([[0.0], np.cumsum(step)])
@@ -115,11 +125,19 @@ def _section(
     inner = max(0.965 * w - lean, 0.3 * w)
     crown = 0.035 if top > belt + 0.15 else 0.045 * (w / half)
     crease = low + model.crease * (shoulder - low)
-    points = np.array([
-        [0.0, low, 0], [0.86 * w, low, 1], [0.985 * w, low + min(0.12, 0.3 * depth), 2],
-        [w, low + 0.45 * (crease - low), 3], [1.0 * w, crease, 4], [0.975 * w, shoulder, 5],
-        [inner, top - rail_drop, 6], [0.82 * inner, top + 0.2 * crown, 7], [0.0, top + crown, 8],
-    ])
+    points = np.array(
+        [
+            [0.0, low, 0],
+            [0.86 * w, low, 1],
+            [0.985 * w, low + min(0.12, 0.3 * depth), 2],
+            [w, low + 0.45 * (crease - low), 3],
+            [1.0 * w, crease, 4],
+            [0.975 * w, shoulder, 5],
+            [inner, top - rail_drop, 6],
+            [0.82 * inner, top + 0.2 * crown, 7],
+            [0.0, top + crown, 8],
+        ]
+    )
     smoothed = corner_cut(_doubled(points, 0.06), 1)
     y, z, v = smoothed.T
     bow = model.bow * (np.abs(y) / half) ** 2.6 * (np.clip((along - 0.62) / 0.38, 0, 1) ** 1.5)

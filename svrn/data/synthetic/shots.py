@@ -113,7 +113,16 @@ def view_of(camera: Camera, shot: Shot, vertices: Floats) -> View:
     box = ((low - start) / wanted, (low + size - start) / wanted)
     f32 = np.float32
     return View(
-        origin.astype(f32), right.astype(f32), down.astype(f32), forward.astype(f32), float(start[0]), float(start[1]),
-        float(wanted[0]), float(wanted[1]),
-        (float(box[0][0]), float(box[0][1]), float(box[1][0]), float(box[1][1])), c, s, place,
+        origin.astype(f32),
+        right.astype(f32),
+        down.astype(f32),
+        forward.astype(f32),
+        float(start[0]),
+        float(start[1]),
+        float(wanted[0]),
+        float(wanted[1]),
+        (float(box[0][0]), float(box[0][1]), float(box[1][0]), float(box[1][1])),
+        c,
+        s,
+        place,
     )

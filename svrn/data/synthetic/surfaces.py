@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from svrn.data.synthetic.paint import Look
+from svrn.data.synthetic.look import Look
 from svrn.data.synthetic.parts import Surface
 from svrn.data.synthetic.texture import decal_pattern, linear
 from svrn.data.synthetic.vehicle import Vehicle
@@ -35,7 +35,9 @@ def paint_plain(vehicle: Vehicle, piece: NDArray[np.int32], position: Floats, no
     return look
 
 
-def _wheel(look: Look, index: NDArray[np.intp], vehicle: Vehicle, position: Floats, normal: Floats, params: Floats) -> None:
+def _wheel(
+    look: Look, index: NDArray[np.intp], vehicle: Vehicle, position: Floats, normal: Floats, params: Floats
+) -> None:
     share, angle, outer = params[0], params[1], params[2] > 0.5
     identity = vehicle.identity
     rim = (share < 0.68) & outer
@@ -57,7 +59,9 @@ def _wheel(look: Look, index: NDArray[np.intp], vehicle: Vehicle, position: Floa
     look.detail[index[rim]] = identity.rims != identity.model.rims
 
 
-def _cargo(look: Look, index: NDArray[np.intp], vehicle: Vehicle, position: Floats, normal: Floats, params: Floats) -> None:
+def _cargo(
+    look: Look, index: NDArray[np.intp], vehicle: Vehicle, position: Floats, normal: Floats, params: Floats
+) -> None:
     model = vehicle.identity.model
     x, y, z = position.T
     if model.cargo == "canvas":

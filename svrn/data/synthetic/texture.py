@@ -142,7 +142,22 @@ def _number(p: Floats, q: Floats, seed: int) -> tuple[Floats, Floats]:
 
 
 _PATTERNS = {
-    "sticker": _sticker, "band": _full, "stripe": _full, "strip": _full, "paint": _full, "panel": _full, "sunroof": _full,
-    "double": _double, "wave": _wave, "checker": _checker, "text": _text, "roundel": _roundel, "logo": _logo,
-    "poster": _poster, "scratch": _scratch, "dent": _dent, "mud": _mud, "number": _number,
+    "sticker": _sticker,
+    "band": _full,
+    "stripe": _full,
+    "strip": _full,
+    "paint": _full,
+    "panel": _full,
+    "sunroof": _full,
+    "double": _double,
+    "wave": _wave,
+    "checker": _checker,
+    "text": _text,
+    "roundel": _roundel,
+    "logo": _logo,
+    "poster": _poster,
+    "scratch": _scratch,
+    "dent": _dent,
+    "mud": _mud,
+    "number": _number,
 }

@@ -36,7 +36,9 @@ class Truth:
     """[16, 16]: how much of a cell the identity's own details fill, 0 to 255"""
 
 
-def measure(part: NDArray[np.uint8], detail: NDArray[np.bool_], view: View, vehicle: Vehicle, final: tuple[int, int]) -> Truth:
+def measure(
+    part: NDArray[np.uint8], detail: NDArray[np.bool_], view: View, vehicle: Vehicle, final: tuple[int, int]
+) -> Truth:
     """Ground truth from label images of any resolution."""
     rows, columns = part.shape
     boxes: dict[str, Box] = {}
@@ -46,7 +48,10 @@ def measure(part: NDArray[np.uint8], detail: NDArray[np.bool_], view: View, vehi
             continue
         ys, xs = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         boxes[value.name.lower()] = (
-            _share(xs[0], columns), _share(ys[0], rows), _share(xs[-1] + 1, columns), _share(ys[-1] + 1, rows),
+            _share(xs[0], columns),
+            _share(ys[0], rows),
+            _share(xs[-1] + 1, columns),
+            _share(ys[-1] + 1, rows),
         )
     names, points = keypoints(vehicle)
     spots = view.project(points)
@@ -113,7 +118,11 @@ def encode(truth: Truth) -> bytes:
     """A JPEG comment (at most 64 kB) that says it all."""
     maps = zlib.compress(truth.part_map.tobytes() + truth.detail_map.tobytes(), 6)
     content = {
-        "width": truth.width, "height": truth.height, "box": truth.box, "parts": truth.parts, "keypoints": truth.keypoints,
+        "width": truth.width,
+        "height": truth.height,
+        "box": truth.box,
+        "parts": truth.parts,
+        "keypoints": truth.keypoints,
         "maps": base64.b85encode(maps).decode(),
     }
     return json.dumps(content, separators=(",", ":")).encode()
@@ -124,6 +133,11 @@ def decode(comment: bytes) -> Truth:
     content = json.loads(comment)
     maps = np.frombuffer(zlib.decompress(base64.b85decode(content["maps"])), np.uint8).reshape(2, CELLS, CELLS)
     return Truth(
-        content["width"], content["height"], tuple(content["box"]), {k: tuple(v) for k, v in content["parts"].items()},
-        {k: tuple(v) for k, v in content["keypoints"].items()}, maps[0], maps[1],
+        content["width"],
+        content["height"],
+        tuple(content["box"]),
+        {k: tuple(v) for k, v in content["parts"].items()},
+        {k: tuple(v) for k, v in content["keypoints"].items()},
+        maps[0],
+        maps[1],
     )

@@ -55,7 +55,9 @@ def build_vehicle(identity: Identity) -> Vehicle:
         offset=offset,
         length=model.length,
         vertices=vertices,
-        faces=np.concatenate([piece.mesh.faces + start for piece, start in zip(pieces, counts, strict=False)]).astype(np.int32),
+        faces=np.concatenate([piece.mesh.faces + start for piece, start in zip(pieces, counts, strict=False)]).astype(
+            np.int32
+        ),
         normals=np.concatenate([piece.mesh.normals for piece in pieces]),
         params=np.concatenate([piece.mesh.params for piece in pieces]),
         piece_of_face=np.concatenate([np.full(len(p.mesh.faces), i, np.int32) for i, p in enumerate(pieces)]),

@@ -86,7 +86,9 @@ def test_veri776_index_files_follow_from_the_names(folder):
 def test_veri776_files_labels_and_tracks_agree(folder):
     root = folder / "veri776-main"
     for split in ("train", "query", "test"):
-        assert sorted(path.name for path in (root / f"image_{split}").iterdir()) == sorted(_lines(root / f"name_{split}.txt"))
+        assert sorted(path.name for path in (root / f"image_{split}").iterdir()) == sorted(
+            _lines(root / f"name_{split}.txt")
+        )
     label = (root / "test_label.xml").read_bytes().decode("gb2312")
     assert 'encoding="gb2312"' in label.splitlines()[0]
     assert label.count("<Item ") == len(_lines(root / "name_test.txt"))
@@ -191,7 +193,9 @@ def test_a_killed_render_continues(folder, tmp_path):
     kept = {path: path.stat().st_mtime_ns for path in images.glob("*/*.jpg")}
     assert len(kept) >= 20
     heard: list[tuple[int, int]] = []
-    render_benchmark("tiny", "veri776", out, images=images, workers=1, progress=lambda done, total: heard.append((done, total)))
+    render_benchmark(
+        "tiny", "veri776", out, images=images, workers=1, progress=lambda done, total: heard.append((done, total))
+    )
     assert all(path.stat().st_mtime_ns == moment for path, moment in kept.items()), "finished images are kept"
     assert heard[0][0] > len(kept)
     assert heard[-1][0] == heard[-1][1]
@@ -229,7 +233,12 @@ def test_the_folder_of_another_render_is_refused(folder):
 
 @pytest.mark.parametrize(
     ("change", "named"),
-    [({"layout": "market1501"}, "market1501"), ({"split": "hard"}, "hard"), ({"workers": 0}, "workers"), ({"preset": "huge"}, "huge")],
+    [
+        ({"layout": "market1501"}, "market1501"),
+        ({"split": "hard"}, "hard"),
+        ({"workers": 0}, "workers"),
+        ({"preset": "huge"}, "huge"),
+    ],
 )
 def test_mistakes_are_named_before_anything_is_written(tmp_path, change, named):
     call = {"preset": "tiny", "layout": "veri776", "split": "main", "workers": 1, **change}

@@ -103,9 +103,17 @@ def test_what_is_called_a_detail_is_what_differs(kind, spot):
 
 def test_keypoints_lie_on_their_parts(spot):
     tracer = Tracer(build_vehicle(_identity("sedan")))
-    shot = next(s for s in (_shot(0, sum(spot.zone) / 2), _shot(1, sum(spot.zone) / 2)) if viewpoint(spot, s).startswith("front"))
+    shot = next(
+        s
+        for s in (_shot(0, sum(spot.zone) / 2), _shot(1, sum(spot.zone) / 2))
+        if viewpoint(spot, s).startswith("front")
+    )
     truth = render(tracer, spot, shot, 128).truth
-    for point, part in (("plate_front", "plate"), ("windscreen_head_left", "windscreen"), ("windscreen_foot_right", "windscreen")):
+    for point, part in (
+        ("plate_front", "plate"),
+        ("windscreen_head_left", "windscreen"),
+        ("windscreen_foot_right", "windscreen"),
+    ):
         left, top, right, bottom = truth.parts[part]
         x, y = truth.keypoints[point]
         assert left - 0.06 <= x <= right + 0.06, point

@@ -147,7 +147,10 @@ def test_an_unknown_preset_names_the_known_ones():
 
 
 @given(
-    number=st.integers(1, 60), lane=st.integers(0, 1), x=st.floats(-20, 20), y=st.floats(-0.4, 0.4),
+    number=st.integers(1, 60),
+    lane=st.integers(0, 1),
+    x=st.floats(-20, 20),
+    y=st.floats(-0.4, 0.4),
 )
 def test_viewpoints_agree_with_the_angle(number, lane, x, y):
     spot = camera(number, 3)

@@ -24,11 +24,15 @@ def write(train: list[PlannedImage], test: list[PlannedImage], out: Path) -> lis
     attribute = out / "attribute"
     write_text(attribute / "model_names.txt", lines([f"{name} {number}" for number, name in enumerate(models)]))
     write_text(attribute / "color_names.txt", lines([f"{name} {number}" for number, name in enumerate(COLOURS)]))
-    write_text(attribute / "model_attr.txt", lines([f"{v} {models.index(i.model.name)}" for v, i in identities.items()]))
+    write_text(
+        attribute / "model_attr.txt", lines([f"{v} {models.index(i.model.name)}" for v, i in identities.items()])
+    )
     write_text(attribute / "color_attr.txt", lines([f"{v} {COLOURS.index(i.colour)}" for v, i in identities.items()]))
     write_text(out / "train_test_split" / "train_list.txt", rows(train))
     tested = identities_of(test)
     for size in thirds(len(tested)):
         chosen = set(tested[:size])
-        write_text(out / "train_test_split" / f"test_list_{size}.txt", rows([i for i in test if i.vehicle.number in chosen]))
+        write_text(
+            out / "train_test_split" / f"test_list_{size}.txt", rows([i for i in test if i.vehicle.number in chosen])
+        )
     return [Placed(image, f"{numbered[image.key]}.jpg", (f"image/{numbered[image.key]}.jpg",)) for image in both]

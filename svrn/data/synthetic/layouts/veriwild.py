@@ -23,10 +23,19 @@ def write(train: list[PlannedImage], test: list[PlannedImage], out: Path) -> lis
 
     split = out / "train_test_split"
     write_text(split / "train_list.txt", rows(train))
-    write_text(split / "vehicle_info.txt", lines(["id/image;Camera ID;Time;Model;Type;Color", *(
-        f"{names[image.key]};{image.camera.number};{_time(image)};{image.vehicle.identity.model.name};"
-        f"{image.vehicle.identity.model.type};{image.vehicle.identity.colour}" for image in both
-    )]))
+    write_text(
+        split / "vehicle_info.txt",
+        lines(
+            [
+                "id/image;Camera ID;Time;Model;Type;Color",
+                *(
+                    f"{names[image.key]};{image.camera.number};{_time(image)};{image.vehicle.identity.model.name};"
+                    f"{image.vehicle.identity.model.type};{image.vehicle.identity.colour}"
+                    for image in both
+                ),
+            ]
+        ),
+    )
     queries = _queries(test)
     tested = identities_of(test)
     for size in thirds(len(tested)):
