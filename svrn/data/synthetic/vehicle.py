@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from svrn.data.synthetic import fittings
 from svrn.data.synthetic.fittings import Material, Piece
 from svrn.data.synthetic.identities import Identity
+from svrn.data.synthetic.own_items import own_items
 from svrn.data.synthetic.parts import Part, Surface
 from svrn.data.synthetic.shell import Shell, build_shell
 
@@ -44,7 +45,7 @@ def build_vehicle(identity: Identity) -> Vehicle:
     pieces += fittings.interior(identity, shell)
     pieces += fittings.outside(identity, shell)
     pieces += fittings.behind_cab(identity, shell, back)
-    pieces += fittings.own_items(identity, shell, back)
+    pieces += own_items(identity, shell, back)
     offset = shell.length - model.length / 2 if back else model.length / 2
     counts = np.cumsum([0] + [len(piece.mesh.vertices) for piece in pieces])
     vertices = np.concatenate([piece.mesh.vertices for piece in pieces])
