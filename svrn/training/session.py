@@ -100,6 +100,9 @@ def _lock(run_dir: Path) -> int:
         raise UserError(
             "this run is being trained by another process", where=str(run_dir), mend="wait for it, or stop it first"
         )
+    for folder in (run_dir, run_dir / "checkpoints"):
+        for stale in folder.glob(".*.part*"):  # of a killed process: the lock is ours
+            stale.unlink(missing_ok=True)
     return lock
 
 
