@@ -69,9 +69,7 @@ def machine() -> dict[str, str | int]:
     names = ("numpy", "torch", "pyarrow", "faiss-cpu")
     versions = " ".join(f"{name} {importlib.metadata.version(name)}" for name in names if _installed(name))
     gpus = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
-    models = [
-        line.split(":", 1)[1].strip() for f in gpus for line in f.read_text().splitlines() if "Model" in line
-    ]
+    models = [line.split(":", 1)[1].strip() for f in gpus for line in f.read_text().splitlines() if "Model" in line]
     return {
         "cpu": _cpu_model(),
         "cores": len(os.sched_getaffinity(0)),

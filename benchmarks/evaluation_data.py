@@ -62,14 +62,19 @@ def made(folder: Path, size: Size, seed: int = 1) -> tuple[Path, Path]:
         folder / f"{size.name}-embeddings.parquet",
     )
     rng = np.random.default_rng(seed)
-    vehicles = np.concatenate([np.arange(size.queries) % size.vehicles, rng.integers(0, size.vehicles,
-    size.gallery)]) cameras = rng.integers(0, size.cameras, len(vehicles)) names = np.array([f"{i:07d}.jpg"
-    for i in range(len(vehicles))], dtype=object) if not manifest.exists(): roles =
-    np.where(np.arange(len(vehicles)) < size.queries, "query", "gallery") frame = pd.DataFrame({"image":
-    names, "path": names, "vehicle": vehicles, "camera": cameras, "split": roles}) for name in SCHEMA.names:
-    if name not in frame.columns: frame[name] = None write_manifest(Manifest(frame[SCHEMA.names], folder,
-    "made"), manifest) if not embeddings.exists(): _write_features(embeddings, names, vehicles, cameras, size,
-    rng) return manifest, embeddings
+    vehicles = np.concatenate([np.arange(size.queries) % size.vehicles, rng.integers(0, size.vehicles, size.gallery)])
+    cameras = rng.integers(0, size.cameras, len(vehicles))
+    names = np.array([f"{i:07d}.jpg" for i in range(len(vehicles))], dtype=object)
+    if not manifest.exists():
+        roles = np.where(np.arange(len(vehicles)) < size.queries, "query", "gallery")
+        frame = pd.DataFrame({"image": names, "path": names, "vehicle": vehicles, "camera": cameras, "split": roles})
+        for name in SCHEMA.names:
+            if name not in frame.columns:
+                frame[name] = None
+        write_manifest(Manifest(frame[SCHEMA.names], folder, "made"), manifest)
+    if not embeddings.exists():
+        _write_features(embeddings, names, vehicles, cameras, size, rng)
+    return manifest, embeddings
 
 
 def _write_features(
@@ -80,16 +85,21 @@ def _write_features(
     size: Size,
     rng: np.random.Generator,
 ) -> None:
-    plane = rng.standard_normal((DIRECTIONS, size.dimension), dtype=np.float32) /
-    np.sqrt(np.float32(DIRECTIONS)) centres = rng.standard_normal((size.vehicles, DIRECTIONS),
-    dtype=np.float32) offsets = rng.standard_normal((size.cameras, DIRECTIONS), dtype=np.float32) schema =
-    pa.schema([("image", pa.string()), ("embedding", pa.list_(pa.float32(), size.dimension))]) with
-    atomic_write(path) as temporary, pq.ParquetWriter(temporary, schema, compression="none") as writer: for
-    start in range(0, len(names), PIECE): part = slice(start, start + PIECE) count = len(names[part]) # How
-    far an image lies from its vehicle varies: most are easy, some are hopeless. spread = rng.gamma(6.0, 0.18,
-    (count, 1)).astype(np.float32) inner = centres[vehicles[part]] + 0.4 * offsets[cameras[part]] inner +=
-    spread * rng.standard_normal((count, DIRECTIONS), dtype=np.float32) features = inner @ plane features +=
-    0.5 * rng.standard_normal(features.shape, dtype=np.float32) np.maximum(features, 0, out=features) features
-    /= np.linalg.norm(features, axis=1, keepdims=True) vectors =
-    pa.FixedSizeListArray.from_arrays(pa.array(features.reshape(-1)), size.dimension)
-    writer.write_table(pa.table({"image": pa.array(names[part], pa.string()), "embedding": vectors}, schema))
+    plane = rng.standard_normal((DIRECTIONS, size.dimension), dtype=np.float32) / np.sqrt(np.float32(DIRECTIONS))
+    centres = rng.standard_normal((size.vehicles, DIRECTIONS), dtype=np.float32)
+    offsets = rng.standard_normal((size.cameras, DIRECTIONS), dtype=np.float32)
+    schema = pa.schema([("image", pa.string()), ("embedding", pa.list_(pa.float32(), size.dimension))])
+    with atomic_write(path) as temporary, pq.ParquetWriter(temporary, schema, compression="none") as writer:
+        for start in range(0, len(names), PIECE):
+            part = slice(start, start + PIECE)
+            count = len(names[part])
+            # How far an image lies from its vehicle varies: most are easy, some are hopeless.
+            spread = rng.gamma(6.0, 0.18, (count, 1)).astype(np.float32)
+            inner = centres[vehicles[part]] + 0.4 * offsets[cameras[part]]
+            inner += spread * rng.standard_normal((count, DIRECTIONS), dtype=np.float32)
+            features = inner @ plane
+            features += 0.5 * rng.standard_normal(features.shape, dtype=np.float32)
+            np.maximum(features, 0, out=features)
+            features /= np.linalg.norm(features, axis=1, keepdims=True)
+            vectors = pa.FixedSizeListArray.from_arrays(pa.array(features.reshape(-1)), size.dimension)
+            writer.write_table(pa.table({"image": pa.array(names[part], pa.string()), "embedding": vectors}, schema))

@@ -54,9 +54,7 @@ class Input:
         wanted = (self.manifest.table["split"] == role).to_numpy()
         first, last = int(wanted.argmax()), int(wanted.argmax() + wanted.sum())
         rows = self.manifest.table.iloc[first:last]
-        return self.embeddings.vectors[first:last], *(
-            rows[c].to_numpy(dtype=np.int64) for c in ("vehicle", "camera")
-        )
+        return self.embeddings.vectors[first:last], *(rows[c].to_numpy(dtype=np.int64) for c in ("vehicle", "camera"))
 
 
 def ours(precision: str) -> Callable[[Input, list[Path]], Callable[[], dict[str, float]]]:
@@ -118,10 +116,7 @@ def cosine_float64(data: Input, _: list[Path]) -> Callable[[], dict[str, float]]
     """A literal evaluator on float64 cosines, no grid, a full sort: what our numbers should be."""
     query, vehicles, cameras = data.part("query")
     gallery, gallery_vehicles, gallery_cameras = data.part("gallery")
-    unit = [
-        part / np.linalg.norm(part, axis=1, keepdims=True)
-        for part in (query.astype(float), gallery.astype(float))
-    ]
+    unit = [part / np.linalg.norm(part, axis=1, keepdims=True) for part in (query.astype(float), gallery.astype(float))]
 
     def call() -> dict[str, float]:
         precisions, firsts, penalties = [], [], []
@@ -139,9 +134,7 @@ def cosine_float64(data: Input, _: list[Path]) -> Callable[[], dict[str, float]]
     return call
 
 
-def peer(
-    package: str, path: str, cython: bool
-) -> Callable[[Input, list[Path]], Callable[[], dict[str, float]]]:
+def peer(package: str, path: str, cython: bool) -> Callable[[Input, list[Path]], Callable[[], dict[str, float]]]:
     """torchreid's or fast-reid's ranking file, alone, from a checkout; with its Cython ranker if it has been
     built there."""
 
@@ -193,8 +186,7 @@ def metric_learning(data: Input, _: list[Path]) -> Callable[[], dict[str, float]
 
 def plain(data: Input, _: list[Path]) -> Callable[[], dict[str, float]]:
     return lambda: {
-        name: value / 100
-        for name, value in evaluate(data.embeddings, data.manifest, "plain").scores.named().items()
+        name: value / 100 for name, value in evaluate(data.embeddings, data.manifest, "plain").scores.named().items()
     }
 
 

@@ -92,7 +92,6 @@ def _inference(run: str, benchmark: str, key: str, suite: str | None) -> Inferen
         raise UserError(
             f"suite {study.name!r} does not embed {benchmark!r} with run {run!r} in the way {key!r}",
             where="svrn embed",
-            mend=suggestion(f"{benchmark}-{key}", names)
-            or "leave --inference out to take the run's own options",
+            mend=suggestion(f"{benchmark}-{key}", names) or "leave --inference out to take the run's own options",
         )
     return found.parameters.inference

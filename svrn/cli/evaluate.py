@@ -45,9 +45,7 @@ def evaluate(
     chunk: Annotated[int | None, typer.Option(min=1, help="queries at a time, instead of memory-mib")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="threads; all there are where not given")] = None,
     top: Annotated[int, typer.Option(min=0, help="nearest images listed for each query")] = 10,
-    trapezoidal: Annotated[
-        bool, typer.Option("--trapezoidal", help="give mAP by the trapezoidal rule too")
-    ] = False,
+    trapezoidal: Annotated[bool, typer.Option("--trapezoidal", help="give mAP by the trapezoidal rule too")] = False,
     map_at: Annotated[int | None, typer.Option(min=1, help="give mAP cut off at this rank too")] = None,
     rerank: Annotated[
         list[Rerank] | None, typer.Option(help="give re-ranked numbers too, apart from the headline")

@@ -122,9 +122,7 @@ def only_test(manifest: Manifest) -> str:
         return known[0]
     if not known:
         raise UserError("there is no test set, only training images", where=manifest.benchmark)
-    raise UserError(
-        "there are several test sets", where=manifest.benchmark, mend=f"name one of {', '.join(known)}"
-    )
+    raise UserError("there are several test sets", where=manifest.benchmark, mend=f"name one of {', '.join(known)}")
 
 
 @dataclass(frozen=True)
@@ -202,11 +200,7 @@ def _members(manifest: Manifest, protocol: Protocol, role: str, test: str) -> pd
             where=manifest.benchmark,
             mend=f"test sets here: {', '.join(known)}" if known else "the manifest has training images alone",
         )
-    fitting = (
-        "vehicleid or vehicleid-inverted"
-        if len(manifest.members("pool", test))
-        else "veri776, veriwild or plain"
-    )
+    fitting = "vehicleid or vehicleid-inverted" if len(manifest.members("pool", test)) else "veri776, veriwild or plain"
     raise UserError(
         f"protocol {protocol.name!r} needs images in the role {role!r}, test set {test!r} has none",
         where=manifest.benchmark,

@@ -134,15 +134,11 @@ def _part(folder: Path, start: int) -> Path:
     return folder / f"{start:08d}.npy"
 
 
-def _origin(
-    run_dir: Path, manifest: Manifest, parameters: RunParameters, options: PassOptions
-) -> dict[str, str]:
+def _origin(run_dir: Path, manifest: Manifest, parameters: RunParameters, options: PassOptions) -> dict[str, str]:
     inference = options.inference or parameters.inference
     weights = run_dir / "model.safetensors"
     if not weights.is_file():
-        raise UserError(
-            "this run has no trained weights", where=str(weights), mend="let the training finish first"
-        )
+        raise UserError("this run has no trained weights", where=str(weights), mend="let the training finish first")
     return {
         "run": run_dir.resolve().name,
         "benchmark": manifest.benchmark,

@@ -66,9 +66,7 @@ def evaluate(
         ranked, items = _rank(embeddings, index, trial, protocol, options, reranking)
         counts = _counts(trial, items, ranked)
         drawn = tuple(trial.drawn) if trial.draw else ()
-        parts.append(
-            DrawScores(trial.draw or 0, _scores(ranked, protocol, options, where=where), counts, drawn)
-        )
+        parts.append(DrawScores(trial.draw or 0, _scores(ranked, protocol, options, where=where), counts, drawn))
         frames.append(_frame(trial, items, ranked, protocol, options))
         recomputed += sum(r.recomputed for r in ranked)
     about = {
@@ -102,9 +100,7 @@ def _check_origin(embeddings: Embeddings, digest: str) -> None:
         )
 
 
-def trial_grid(
-    embeddings: Embeddings, index: pd.Index, trial: Trial, order: Positions, options: Options
-) -> Grid:
+def trial_grid(embeddings: Embeddings, index: pd.Index, trial: Trial, order: Positions, options: Options) -> Grid:
     """The trial's queries, then its gallery in the order `order`, on one grid."""
     query = _positions(index, trial.query, "query")
     rows = np.concatenate([query, _positions(index, trial.gallery, "gallery")[order]])
@@ -166,9 +162,7 @@ def _scores(ranked: Sequence[Ranked], protocol: Protocol, options: Options, *, w
     firsts = [int(ranks[0]) for ranks in valid]
     extra = {}
     if options.trapezoidal:
-        extra["mAP-trapezoidal"] = 100 * metrics.mean(
-            metrics.average_precision(r, "trapezoidal") for r in valid
-        )
+        extra["mAP-trapezoidal"] = 100 * metrics.mean(metrics.average_precision(r, "trapezoidal") for r in valid)
     if options.map_at is not None:
         at = options.map_at
         extra[f"mAP@{at}"] = 100 * metrics.mean(metrics.average_precision_at(r, at) for r in valid)
@@ -192,9 +186,7 @@ def _over_draws(parts: Sequence[DrawScores]) -> tuple[Scores, Mapping[str, float
     return mean, {name: metrics.sample_std([n[name] for n in named]) for name in named[0]}
 
 
-def _frame(
-    trial: Trial, items: Items, ranked: Sequence[Ranked], protocol: Protocol, options: Options
-) -> pd.DataFrame:
+def _frame(trial: Trial, items: Items, ranked: Sequence[Ranked], protocol: Protocol, options: Options) -> pd.DataFrame:
     at = options.map_at
     valid = [bool(len(r.ranks)) for r in ranked]
 
@@ -219,9 +211,7 @@ def _frame(
             each(lambda r: metrics.average_precision(r, "trapezoidal") if options.trapezoidal else None),
             dtype="Float64",
         ),
-        "ap_at": pd.array(
-            each(lambda r: metrics.average_precision_at(r, at) if at else None), dtype="Float64"
-        ),
+        "ap_at": pd.array(each(lambda r: metrics.average_precision_at(r, at) if at else None), dtype="Float64"),
         "top_images": [items.names[r.top_items].tolist() for r in ranked],
         "top_scores": [r.top_scores.tolist() for r in ranked],
         "top_match": [r.top_matches.tolist() for r in ranked],

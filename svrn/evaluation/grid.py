@@ -119,9 +119,7 @@ def on_grid(
     return Grid(out, halves, scale, float(greatest))
 
 
-def _round(
-    block: npt.NDArray[np.float64], scratch: npt.NDArray[np.float64], distance: Distance, scale: float
-) -> None:
+def _round(block: npt.NDArray[np.float64], scratch: npt.NDArray[np.float64], distance: Distance, scale: float) -> None:
     """Make the block's rows whole numbers of grid units, in place."""
     if distance == "cosine":
         norms = np.sqrt(squared_norms(block, scratch))

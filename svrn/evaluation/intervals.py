@@ -88,10 +88,7 @@ def query_intervals(
     """
     values, clusters = _values(queries)
     samples = _bootstrap(values, clusters, n_boot, seed)
-    return {
-        name: _interval(values[:, column].mean(), samples[:, column], level)
-        for column, name in enumerate(METRICS)
-    }
+    return {name: _interval(values[:, column].mean(), samples[:, column], level) for column, name in enumerate(METRICS)}
 
 
 def paired_difference(

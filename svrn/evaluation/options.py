@@ -21,22 +21,14 @@ class Options(Strict):
     """
 
     distance: Literal["cosine", "euclidean"] = Field("cosine", description="what near means")
-    precision: Precision = Field(
-        "float32", description="numbers of the product over all pairs; tf32 needs a GPU"
-    )
+    precision: Precision = Field("float32", description="numbers of the product over all pairs; tf32 needs a GPU")
     device: str = Field("cpu", description="cpu, cuda, cuda:1: where the product over all pairs runs")
     memory_mib: int = Field(512, ge=1, description="size of the block of scores held at once")
-    chunk: int | None = Field(
-        None, ge=1, description="queries at a time; from memory_mib where it is not given"
-    )
-    threads: int | None = Field(
-        None, ge=1, description="threads; all that the process may use where it is not given"
-    )
+    chunk: int | None = Field(None, ge=1, description="queries at a time; from memory_mib where it is not given")
+    threads: int | None = Field(None, ge=1, description="threads; all that the process may use where it is not given")
     cmc: tuple[int, ...] = Field((1, 5, 10), min_length=1, description="ranks at which CMC is read")
     top: int = Field(10, ge=0, description="nearest kept images listed for each query")
-    trapezoidal: bool = Field(
-        False, description="give mAP by the trapezoidal rule too (VeRi-776's compute_AP)"
-    )
+    trapezoidal: bool = Field(False, description="give mAP by the trapezoidal rule too (VeRi-776's compute_AP)")
     map_at: int | None = Field(None, ge=1, description="give mAP cut off at this rank too")
 
     def thread_count(self) -> int:

@@ -151,9 +151,7 @@ def _expanded(near: sparse.csr_array, half: sparse.csr_array) -> Iterator[tuple[
         own = near[start : start + ROWS]
         shared = sparse.csr_array((own @ half.T).multiply(own))
         taken = shared.data > 2.0 / 3 * sizes[shared.indices]
-        candidates = sparse.csr_array(
-            (taken.astype(np.int32), shared.indices, shared.indptr), shape=shared.shape
-        )
+        candidates = sparse.csr_array((taken.astype(np.int32), shared.indices, shared.indptr), shape=shared.shape)
         pattern = sparse.csr_array(own + candidates @ half)
         pattern.eliminate_zeros()
         pattern.sort_indices()
@@ -164,9 +162,7 @@ def _mutual(neighbours: npt.NDArray[np.int32]) -> sparse.csr_array:
     """Ones where each of two rows is among the other's neighbours."""
     count, k = neighbours.shape
     indptr = np.arange(0, count * k + 1, k)
-    near = sparse.csr_array(
-        (np.ones(count * k, dtype=np.int32), neighbours.reshape(-1), indptr), (count, count)
-    )
+    near = sparse.csr_array((np.ones(count * k, dtype=np.int32), neighbours.reshape(-1), indptr), (count, count))
     both = sparse.csr_array(near.multiply(near.T))
     both.sort_indices()
     return both

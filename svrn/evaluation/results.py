@@ -113,8 +113,7 @@ class Evaluation:
         if self.draws:
             content["std"] = self.std
             content["draws"] = [
-                {"draw": d.draw, **d.scores.named(), **vars(d.counts), "drawn": list(d.drawn)}
-                for d in self.draws
+                {"draw": d.draw, **d.scores.named(), **vars(d.counts), "drawn": list(d.drawn)} for d in self.draws
             ]
         return content
 
@@ -142,9 +141,7 @@ def _write_queries(evaluation: Evaluation, file: Path) -> None:
     table = pa.Table.from_pandas(evaluation.queries, schema=QUERIES, preserve_index=False)
     about = json.dumps(evaluation.about, sort_keys=True).encode()
     with atomic_write(file) as temporary:
-        pq.write_table(
-            table.replace_schema_metadata({"svrn.evaluation": about}), temporary, compression="zstd"
-        )
+        pq.write_table(table.replace_schema_metadata({"svrn.evaluation": about}), temporary, compression="zstd")
 
 
 def read_queries(path: Path) -> pd.DataFrame:

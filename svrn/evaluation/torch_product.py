@@ -64,9 +64,7 @@ def checked_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise UserError(
-            f"there is no device {name!r}", where="--device", mend="cpu, cuda or cuda:N"
-        ) from None
+        raise UserError(f"there is no device {name!r}", where="--device", mend="cpu, cuda or cuda:N") from None
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UserError(
             f"device {name!r} is not there, {torch.cuda.device_count()} GPUs are",

@@ -25,9 +25,7 @@ def made(rows: list[tuple[str, int, int | None, str]], tracks: list[str] | None 
 
 
 POOL = made([(f"{i:03d}", i % 7, None, "S.pool" if i % 2 else "S.pool+M.pool") for i in range(60)])
-FIXED = made(
-    [("q", 1, 1, "query+gallery"), ("b", 1, 2, "gallery"), ("a", 2, 1, "gallery"), ("t", 3, 1, "train")]
-)
+FIXED = made([("q", 1, 1, "query+gallery"), ("b", 1, 2, "gallery"), ("a", 2, 1, "gallery"), ("t", 3, 1, "train")])
 
 
 def test_every_protocol_is_found_by_its_name() -> None:
@@ -68,9 +66,7 @@ def test_draws_are_what_their_description_says() -> None:
     for trial in found:
         wanted = []
         for _, group in table.groupby("vehicle"):
-            wanted.append(
-                min(group["image"], key=lambda n: hashlib.sha256(f"2016/{trial.draw}/{n}".encode()).digest())
-            )
+            wanted.append(min(group["image"], key=lambda n: hashlib.sha256(f"2016/{trial.draw}/{n}".encode()).digest()))
         assert trial.gallery.images.tolist() == sorted(wanted)
         assert trial.drawn == sorted(wanted)
         assert sorted(set(table["image"]) - set(wanted)) == trial.query.images.tolist()
@@ -86,9 +82,7 @@ def test_draws_do_not_depend_on_the_order_of_rows() -> None:
     shuffled = Manifest(POOL.table.sample(frac=1, random_state=3), POOL.root, "made")
     for name in ("vehicleid", "vehicleid-inverted"):
         rule = protocols.get(name)
-        for a, b in zip(
-            protocols.trials(POOL, rule, "S"), protocols.trials(shuffled, rule, "S"), strict=True
-        ):
+        for a, b in zip(protocols.trials(POOL, rule, "S"), protocols.trials(shuffled, rule, "S"), strict=True):
             assert a.query.images.tolist() == b.query.images.tolist()
             assert a.gallery.vehicles.tolist() == b.gallery.vehicles.tolist()
 
@@ -103,9 +97,7 @@ def test_inverted_swaps_the_roles_of_the_same_draws() -> None:
 
 def test_every_image_of_a_pool_has_one_role_in_each_draw() -> None:
     for trial in protocols.trials(POOL, protocols.get("vehicleid"), "S"):
-        assert sorted([*trial.query.images, *trial.gallery.images]) == sorted(
-            POOL.members("pool", "S")["image"]
-        )
+        assert sorted([*trial.query.images, *trial.gallery.images]) == sorted(POOL.members("pool", "S")["image"])
         assert len(np.unique(trial.gallery.vehicles)) == len(trial.gallery)
 
 

@@ -42,9 +42,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     torch.manual_seed(0)
     network = build_network(PARAMETERS.model, 5)
-    save_file(
-        {k: v.contiguous().clone() for k, v in network.state_dict().items()}, folder / "model.safetensors"
-    )
+    save_file({k: v.contiguous().clone() for k, v in network.state_dict().items()}, folder / "model.safetensors")
     content = {"parameters": PARAMETERS.model_dump(mode="json"), "identities": 5}
     (folder / "config.yaml").write_text(yaml.safe_dump(content))
     return folder
@@ -135,9 +133,7 @@ def test_flip_averages_the_mirrored_image(run: Path, manifest: Manifest, tmp_pat
     assert np.allclose(read_embeddings(tmp_path / "m.parquet").vectors, both[0].vectors, atol=1e-4)
 
 
-def test_batch_size_workers_and_devices_keep_the_embeddings(
-    run: Path, manifest: Manifest, tmp_path: Path
-) -> None:
+def test_batch_size_workers_and_devices_keep_the_embeddings(run: Path, manifest: Manifest, tmp_path: Path) -> None:
     embed(run, manifest, tmp_path / "e.parquet")
     options = PassOptions(batch=3, workers=2, devices=("cpu", "cpu"), cache=tmp_path / "cache")
     embed(run, manifest, tmp_path / "o.parquet", options)
@@ -151,9 +147,7 @@ def test_half_precision_is_near_and_named(run: Path, manifest: Manifest, tmp_pat
     embed(run, manifest, tmp_path / "h.parquet", PassOptions(arithmetic="bfloat16"))
     a, b = read_embeddings(tmp_path / "e.parquet"), read_embeddings(tmp_path / "h.parquet")
     assert b.origin["arithmetic"] == "bfloat16" and a.origin["arithmetic"] == "float32"
-    cosine = (
-        (a.vectors * b.vectors).sum(1) / np.linalg.norm(a.vectors, axis=1) / np.linalg.norm(b.vectors, axis=1)
-    )
+    cosine = (a.vectors * b.vectors).sum(1) / np.linalg.norm(a.vectors, axis=1) / np.linalg.norm(b.vectors, axis=1)
     assert cosine.min() > 0.99 and not (a.vectors == b.vectors).all()
 
 
@@ -175,8 +169,7 @@ def test_a_diverged_model_is_refused(run: Path, manifest: Manifest, tmp_path: Pa
     broken.mkdir()
     (broken / "config.yaml").write_text((run / "config.yaml").read_text())
     state = {
-        k: v * float("nan") if v.is_floating_point() else v
-        for k, v in load_file(run / "model.safetensors").items()
+        k: v * float("nan") if v.is_floating_point() else v for k, v in load_file(run / "model.safetensors").items()
     }
     save_file(state, broken / "model.safetensors")
     with pytest.raises(UserError, match="embeddings are not finite"):

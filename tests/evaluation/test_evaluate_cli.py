@@ -106,9 +106,7 @@ def rewritten(path: Path, vectors: object, names: list[str] | None = None) -> No
         ("other manifest", "made from the manifest"),
     ],
 )
-def test_bad_embeddings_are_refused(
-    kind: str, message: str, files: tuple[Path, Path], tmp_path: Path
-) -> None:
+def test_bad_embeddings_are_refused(kind: str, message: str, files: tuple[Path, Path], tmp_path: Path) -> None:
     manifest, path = files
     table = pq.read_table(path)
     vectors = np.stack(table["embedding"].to_numpy())
@@ -138,9 +136,7 @@ def test_bad_embeddings_are_refused(
     elif kind == "no column":
         pq.write_table(table.drop_columns("embedding"), path)
     else:
-        write_embeddings(
-            Embeddings(np.array(names, dtype=object), vectors, {"manifest_digest": "f" * 64}), path
-        )
+        write_embeddings(Embeddings(np.array(names, dtype=object), vectors, {"manifest_digest": "f" * 64}), path)
     with pytest.raises(UserError, match=message):
         call(manifest, path, tmp_path / "out")
     assert not (tmp_path / "out").exists()

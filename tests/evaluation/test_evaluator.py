@@ -139,9 +139,7 @@ def test_tracks_are_ranked_by_their_nearest_image_and_removed_whole() -> None:
     ):
         rows.append({"image": name, "vehicle": vehicle, "camera": camera, "track": track, "split": "gallery"})
         vectors.append(vector)
-    embeddings = Embeddings(
-        np.array([r["image"] for r in rows], dtype=object), np.array(vectors, dtype=np.float32)
-    )
+    embeddings = Embeddings(np.array([r["image"] for r in rows], dtype=object), np.array(vectors, dtype=np.float32))
     outcome = evaluate(embeddings, made_manifest(rows), "veri776-track")
     assert vars(outcome.counts) == {"queries": 1, "gallery": 4, "junk": 1, "unmatched": 0}
     assert outcome.queries["first_rank"].tolist() == [2]
@@ -227,9 +225,7 @@ def test_embeddings_of_another_manifest_or_with_images_missing_are_refused(tmp_p
     right = replace(embeddings, origin={"manifest_digest": manifest.digest})
     assert evaluate(right, manifest, "plain").scores == evaluate(embeddings, manifest, "plain").scores
     fewer = Embeddings(embeddings.images[:-2], embeddings.vectors[:-2])
-    with pytest.raises(
-        UserError, match=r"2 of 20 gallery images have no embedding, the first is .gallery00018\.jpg."
-    ):
+    with pytest.raises(UserError, match=r"2 of 20 gallery images have no embedding, the first is .gallery00018\.jpg."):
         evaluate(fewer, manifest, "plain")
 
 

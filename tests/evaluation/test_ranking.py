@@ -86,9 +86,7 @@ def test_top_lists_the_nearest_kept_items_and_the_junk_among_them() -> None:
             assert ranked.top_matches[listed].tolist() == [p.match for p in kept], seed
             last = kept[-1].score if kept else -2
             junk = ranked.top_scores[ranked.top_junk]
-            assert junk[junk > last].tolist() == [
-                float(p.score) for p in places if p.junk and p.score > last
-            ], seed
+            assert junk[junk > last].tolist() == [float(p.score) for p in places if p.junk and p.score > last], seed
             assert ranked.top_scores.tolist() == sorted(ranked.top_scores.tolist(), reverse=True)
 
 

@@ -25,9 +25,7 @@ def clustered(seed: int, count: int, dim: int = 12, groups: int = 8) -> np.ndarr
 
 def made_grid(vectors: np.ndarray, distance: str) -> Grid:
     rows = np.arange(len(vectors))
-    return on_grid(
-        vectors, rows, distance, scale=common_scale(vectors, rows) if distance == "euclidean" else 1.0
-    )
+    return on_grid(vectors, rows, distance, scale=common_scale(vectors, rows) if distance == "euclidean" else 1.0)
 
 
 def squared_distances(grid: Grid) -> np.ndarray:
@@ -103,9 +101,7 @@ def test_the_bound_holds_for_scores_that_are_off_by_it() -> None:
 def test_reranked_numbers_do_not_depend_on_chunks_threads_or_precision(reranking: str, distance: str) -> None:
     manifest, embeddings = world(9, queries=20, gallery=120, vehicles=10, dim=24)
     results = [
-        evaluate(
-            embeddings, manifest, "veri776", options=Options(distance=distance, **change), reranking=reranking
-        )
+        evaluate(embeddings, manifest, "veri776", options=Options(distance=distance, **change), reranking=reranking)
         for change in (
             {"threads": 1},
             {"chunk": 7},
@@ -125,9 +121,7 @@ def test_reranking_helps_where_images_of_a_vehicle_cluster() -> None:
     manifest, embeddings = world(9, queries=40, gallery=200, vehicles=10, dim=24)
     vehicles = manifest.table.set_index("image")["vehicle"].loc[list(embeddings.images)].to_numpy(dtype=int)
     centres = np.random.default_rng(1).normal(size=(10, 24))
-    near = embeddings.__class__(
-        embeddings.images, (embeddings.vectors + 0.9 * centres[vehicles]).astype(np.float32)
-    )
+    near = embeddings.__class__(embeddings.images, (embeddings.vectors + 0.9 * centres[vehicles]).astype(np.float32))
     plain = evaluate(near, manifest, "veri776").scores.map
     for reranking in ("k-reciprocal", "aqe"):
         assert evaluate(near, manifest, "veri776", reranking=reranking).scores.map > plain + 3
