@@ -36,6 +36,9 @@ def read_listing(file: Path) -> Release:
         problem = _enter(release, record, place)
         if problem:
             release.findings.add(LIST_LINE, place, problem)
+    bad = release.findings.of(LIST_LINE)
+    if not release.rows and bad is not None:
+        raise Unusable(f"every row is bad; the first: {bad.examples[0].what}", where=bad.examples[0].where)
     if not release.rows:
         raise Unusable("lists no image", where=str(file), mend="one row an image")
     return release
@@ -106,6 +109,8 @@ def _enter(release: Release, record: dict[str, Any], place: str) -> str | None:
     numbers: dict[str, int | None] = {}
     for name in NUMBERS:
         value = record.get(name)
+        if isinstance(value, float) and value.is_integer():  # pandas makes these of whole numbers beside empty cells
+            value = int(value)
         if value is not None and not _INTEGER.fullmatch(str(value)):
             return f"{name} {str(value)[:40]!r} is not a whole number"
         numbers[name] = None if value is None else int(value)

@@ -12,7 +12,7 @@ from svrn.config.benchmark import Layout
 from svrn.data.benchmarks.checks import SetCount
 from svrn.data.benchmarks.findings import UNUSABLE, Findings, Severity
 from svrn.data.benchmarks.inspection import Progress, inspect
-from svrn.errors import Unusable
+from svrn.errors import UserError
 
 
 class Verdict(IntEnum):
@@ -118,12 +118,12 @@ def verify(
     """Check a benchmark's folder (or a list's file); never raises for what is wrong in it, the report says it."""
     try:
         seen = inspect(root, layout, official=official, progress=progress, tests=tests, decode=decode)
-    except Unusable as error:
+    except UserError as error:
         return unusable(benchmark, layout, root, error, official=official)
     return Report(benchmark, layout, root, official, seen.sets, seen.findings)
 
 
-def unusable(benchmark: str, layout: Layout, root: Path, error: Unusable, *, official: bool) -> Report:
+def unusable(benchmark: str, layout: Layout, root: Path, error: UserError, *, official: bool) -> Report:
     """The report on a folder of which nothing can be read."""
     findings = Findings()
     findings.add(UNUSABLE, error.where or root, f"{error.what}; {error.mend}" if error.mend else error.what)

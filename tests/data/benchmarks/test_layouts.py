@@ -11,6 +11,7 @@ from releases import TEST, TRAIN, shots, wild_key, write, write_list, write_vehi
 
 from svrn.data.benchmarks.build import build_manifest
 from svrn.data.benchmarks.inspection import inspect
+from svrn.data.benchmarks.verify import Verdict, verify
 from svrn.data.manifest import Manifest
 
 MADE = shots()
@@ -179,6 +180,35 @@ def test_a_parquet_list_gives_the_manifest_of_its_csv(tmp_path: Path, silent: Pr
     frame.to_parquet(csv.with_suffix(".parquet"))
     from_csv, from_parquet = build("list", csv, silent), build("list", csv.with_suffix(".parquet"), silent)
     assert from_csv.digest == from_parquet.digest
+
+
+PARQUET_LISTS: dict[str, Callable[[Path], object]] = {
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:-9]),
+    "text": lambda path: path.write_bytes(b"image,vehicle,split"),
+    "a folder": lambda path: (path.unlink(), path.mkdir()),
+    "no split": lambda path: pd.DataFrame({"image": ["a"], "vehicle": [1]}).to_parquet(path),
+    "no rows": lambda path: pd.DataFrame({"image": [], "vehicle": [], "split": []}).to_parquet(path),
+}
+
+
+@pytest.mark.parametrize("case", PARQUET_LISTS)
+def test_a_broken_parquet_list_is_unusable(case: str, tmp_path: Path, silent: Progress) -> None:
+    path = tmp_path / "own.parquet"
+    pd.read_csv(write_list(tmp_path)).to_parquet(path)
+    PARQUET_LISTS[case](path)
+    report = verify("made", "list", path, official=False, progress=silent)  # type: ignore[arg-type]
+    assert report.verdict is Verdict.UNUSABLE
+    assert "own.parquet" in report.as_text()
+
+
+def test_odd_values_of_a_parquet_list_are_named_with_their_row(tmp_path: Path, silent: Progress) -> None:
+    odd = {"image": ["a", 5, None, "d", "e"], "vehicle": [1, 2, 3, 4.5, None], "split": ["train"] * 5}
+    pd.DataFrame(
+        {"image": pd.Series(odd["image"], dtype="string"), "vehicle": odd["vehicle"], "split": odd["split"]}
+    ).to_parquet(tmp_path / "own.parquet")
+    report = verify("made", "list", tmp_path / "own.parquet", official=False, progress=silent)  # type: ignore[arg-type]
+    found = next(finding for finding in report.findings.all() if finding.kind.code == "list-line")
+    assert [example.where.rpartition(" ")[2] for example in found.examples] == ["2", "3", "4"]
 
 
 def test_a_list_needs_no_more_than_path_vehicle_split(tmp_path: Path, silent: Progress) -> None:
