@@ -3,9 +3,10 @@
     python -m benchmarks.embedded_baselines [--preset demo] [--root data/embedded-baselines]
         [--embeddings FILE --embeddings-unseen FILE]
 
-Raw pixels, a colour histogram, ImageNet features of EfficientNet-Lite0, and any embeddings given (a trained baseline's),
-under VeRi-776's protocol: mAP, CMC@1, and how often the first match has the right model and colour. Also how often the
-nearest image of all by raw pixels comes from the query's own camera and vehicle, which is what the junk rule removes.
+Raw pixels, a colour histogram, ImageNet features of EfficientNet-Lite0, and any embeddings given (a trained
+baseline's), under VeRi-776's protocol: mAP, CMC@1, and how often the first match has the right model and colour. Also
+how often the nearest image of all by raw pixels comes from the query's own camera and vehicle, which is what the junk
+rule removes.
 Writes results/embedded-baselines.json and prints the table.
 """
 
@@ -86,7 +87,8 @@ def main() -> None:
     print(table(rows))
     for split, share in nearest.items():
         print(
-            f"{split}: the nearest other image by raw pixels is the same vehicle before the same camera for {share:.1f} % of queries"
+            f"{split}: for {share:.1f} % of queries the nearest other image by raw pixels shows "
+            "the same vehicle before the same camera"
         )
 
 
@@ -177,7 +179,8 @@ def table(rows: list[Row]) -> str:
         "|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {r.feature} | {r.split} | {r.map:.1f} | {r.cmc1:.1f} | {r.first_right_model:.1f} | {r.first_right_model_and_colour:.1f} |"
+        f"| {r.feature} | {r.split} | {r.map:.1f} | {r.cmc1:.1f} | {r.first_right_model:.1f} "
+        f"| {r.first_right_model_and_colour:.1f} |"
         for r in rows
     ]
     return "\n".join(lines)

@@ -98,7 +98,8 @@ def _claim(out: Path, mark: dict[str, str]) -> bool:
     if found != mark:
         differing = next((name for name in mark if found.get(name) != mark[name]), "its mark")
         raise UserError(
-            f"the folder holds another rendered benchmark ({differing}: {found.get(differing)!r}, wanted {mark.get(differing)!r})",
+            f"the folder holds another rendered benchmark "
+            f"({differing}: {found.get(differing)!r}, wanted {mark.get(differing)!r})",
             where=str(out),
             mend="give another --out, or remove that folder",
         )

@@ -51,7 +51,9 @@ def smooth(
     f = np.asarray(faces, np.int32)
     cross = np.cross(v[f[:, 1]] - v[f[:, 0]], v[f[:, 2]] - v[f[:, 0]])
     corners = f.T.ravel()
-    normals = np.stack([np.bincount(corners, np.tile(cross[:, axis], 3), len(v)) for axis in range(3)], 1)
+    normals: NDArray[np.float64] = np.stack(
+        [np.bincount(corners, np.tile(cross[:, axis], 3), len(v)) for axis in range(3)], 1
+    )
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
     extra = np.zeros((len(v), 4)) if params is None else params
     return Mesh(v.astype(np.float32), f, normals.astype(np.float32), np.asarray(extra, np.float32))

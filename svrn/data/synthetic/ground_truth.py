@@ -1,4 +1,7 @@
-"""ground_truth.parquet: what every image of a rendered benchmark truly shows. Written last, it says the folder is whole."""
+"""ground_truth.parquet: what every image of a rendered benchmark truly shows.
+
+It is written last: where it stands, the folder is whole.
+"""
 
 from __future__ import annotations
 
@@ -41,9 +44,11 @@ SCHEMA = pa.schema(
         ("detail_map", _GRID),
     ]
 )
-"""Boxes are left, top, right, bottom and points x, y, as shares of the image's width and height. Maps are 16 x 16, row by
-row: `part_map` holds values of `svrn.data.synthetic.parts.Part`, `detail_map` how much of each cell the identity's own
-details fill (0 to 255)."""
+"""Boxes are left, top, right, bottom and points x, y, as shares of the image's width and height.
+
+Maps are 16 x 16, row by row: `part_map` holds values of `parts.Part`, `detail_map` how much of each cell the
+identity's own details fill (0 to 255).
+"""
 
 
 def write_ground_truth(placed: list[Placed], cache: Path, out: Path, metadata: dict[str, str]) -> Path:

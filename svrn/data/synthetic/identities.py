@@ -45,7 +45,7 @@ PLATES: dict[str, float] = {"blue": 0.6, "yellow": 0.12, "green": 0.16, "white":
 
 @dataclass(frozen=True)
 class Decal:
-    """Something flat on a face. `a` and `b` are its centre, `w` and `h` its size, as shares of the face; see `faces`."""
+    """Something flat on a face. `a` and `b` are its centre, `w` and `h` its size, as shares of the face."""
 
     face: str
     pattern: str

@@ -123,8 +123,8 @@ def _save(picture: Image.Image, comment: bytes, path: Path) -> None:
         try:
             with os.fdopen(handle, "wb") as file:
                 picture.save(file, "JPEG", quality=QUALITY, comment=comment)
-            os.chmod(name, 0o644)
-            os.replace(name, path)
+            Path(name).chmod(0o644)
+            Path(name).replace(path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
@@ -143,7 +143,7 @@ def link(source: Path, target: Path) -> None:
         except OSError:
             temporary = target.with_name(f".{target.name}.part")
             temporary.write_bytes(source.read_bytes())
-            os.replace(temporary, target)
+            temporary.replace(target)
 
 
 def default_workers() -> int:

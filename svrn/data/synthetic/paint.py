@@ -175,15 +175,16 @@ def face_coordinates(vehicle: Vehicle, spots: Spots, look: Look, face: str) -> t
             (spots.z - model.clearance) / np.maximum(spots.belt - model.clearance, 0.1),
         )
     if face == "windscreen":
-        return look.part == Part.WINDSCREEN, spots.y / (0.85 * half), sh.COWL - spots.u
+        return look.part == Part.WINDSCREEN, spots.y / (0.85 * half), np.float32(sh.COWL) - spots.u
     if face == "rear_window":
-        return look.part == Part.REAR_WINDOW, spots.y / (0.85 * half), spots.u - sh.DECK
+        return look.part == Part.REAR_WINDOW, spots.y / (0.85 * half), spots.u - np.float32(sh.DECK)
     if face == "tail":
         where = (spots.x < 0.7) & (spots.normal[:, 0] < -0.2) & ((look.part == Part.BODY) | (look.part == Part.BUMPER))
-        return where, spots.y / half, (spots.z - model.clearance) / (model.deck_height - model.clearance)
+        height: Floats = (spots.z - model.clearance) / (model.deck_height - model.clearance)
+        return where, spots.y / half, height
     if face == "bonnet":
-        return look.part == Part.BONNET, (sh.NOSE - spots.u) / 2, spots.y / half
-    return look.part == Part.ROOF, (spots.u - sh.ROOF_REAR) / 2, spots.y / (0.85 * half)
+        return look.part == Part.BONNET, (np.float32(sh.NOSE) - spots.u) / np.float32(2), spots.y / half
+    return look.part == Part.ROOF, (spots.u - np.float32(sh.ROOF_REAR)) / np.float32(2), spots.y / (0.85 * half)
 
 
 def _dirt(look: Look, spots: Spots, vehicle: Vehicle) -> None:

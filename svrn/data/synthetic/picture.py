@@ -66,9 +66,9 @@ def _occlude(picture: Image.Image, camera: Camera, view: View, shot: Shot) -> ND
     if camera.poles:
         x = (0.1 + 0.8 * ((camera.poles[0] + 2.2 * shot.blind) % 1.0)) * width
         half = 0.02 * width + 1
-        tone = generator("pole", camera.seed).integers(70, 150)
+        grey = int(generator("pole", camera.seed).integers(70, 150))
         for step in range(6):  # a round post: lighter in its middle
-            shade = int(tone * light_share * (0.6 + 0.14 * min(step, 5 - step) * 2))
+            shade = int(grey * light_share * (0.6 + 0.14 * min(step, 5 - step) * 2))
             left = x - half + step * half / 3
             draw.rectangle([left, 0, left + half / 3, height], fill=(shade, shade, int(0.96 * shade), 255))
     if camera.leaves:

@@ -149,8 +149,8 @@ def viewpoint(spot: Camera, shot: Shot) -> str:
 def plan(preset: str | Preset) -> pd.DataFrame:
     """One row an image, in a fixed order, without drawing any.
 
-    Columns: key, digest, split (train, main, unseen), query (one image of every test vehicle and camera), vehicle, group,
-    camera, track, frame, model, colour, type, viewpoint.
+    Columns: key, digest, split (train, main, unseen), query (one image of every test vehicle and camera), vehicle,
+    group, camera, track, frame, model, colour, type, viewpoint.
 
     Raises:
         UserError: no preset of that name.

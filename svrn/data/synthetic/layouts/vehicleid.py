@@ -1,4 +1,4 @@
-"""VehicleID: seven-digit images in one folder, attributes by vehicle, lists of images with their vehicle, no cameras."""
+"""VehicleID: seven-digit images in one folder, attributes by vehicle, lists of images with vehicles, no cameras."""
 
 from __future__ import annotations
 

@@ -41,9 +41,9 @@ def write(train: list[PlannedImage], test: list[PlannedImage], out: Path) -> lis
 def _labels(path: Path, root: str, images: list[PlannedImage]) -> None:
     rows = ['<?xml version="1.0" encoding="gb2312" ?>', f'<{root} Version="1.0">', f'<Items number="{len(images)}">']
     for image in images:
-        identity = image.vehicle.identity
+        identity, vehicle, camera = image.vehicle.identity, image.vehicle.number, image.camera.number
         rows.append(
-            f'<Item imageName="{file_name(image)}" vehicleID="{image.vehicle.number:04d}" cameraID="c{image.camera.number:03d}" '
+            f'<Item imageName="{file_name(image)}" vehicleID="{vehicle:04d}" cameraID="c{camera:03d}" '
             f'colorID="{COLOURS.index(identity.colour) + 1}" typeID="{TYPES.index(identity.model.type) + 1}" />'
         )
     rows += ["</Items>", f"</{root}>"]

@@ -1,4 +1,4 @@
-"""VERI-WILD: a folder a vehicle, lists without extension, one table of cameras, times and attributes, three test sets."""
+"""VERI-WILD: a folder a vehicle, lists without extension, a table of cameras, times and attributes, three tests."""
 
 from __future__ import annotations
 
