@@ -1,0 +1,110 @@
+"""A run's model card, from its records: what it is, what it was trained on, what it scored, what it is not for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from svrn.errors import UserError
+
+METRICS = ("mAP", "CMC@1", "CMC@5", "CMC@10", "mINP")
+
+
+def model_card(run_dir: Path) -> str:
+    """The card as Markdown; the same records give the same bytes.
+
+    Raises:
+        UserError: the folder is no run, or its records cannot be read.
+    """
+    config = _read(run_dir / "config.yaml")
+    record, environment = _read(run_dir / "run.json"), _read(run_dir / "env.json")
+    parameters = config["parameters"]
+    return "\n".join([*_head(run_dir.name, parameters), *_facts(config, record, environment), *_scores(run_dir)]) + "\n"
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except FileNotFoundError:
+        raise UserError("no such record", where=str(path), mend="let the training finish first") from None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"cannot be read: {error}", where=str(path)) from error
+    if not isinstance(content, dict) or (path.name == "config.yaml" and "parameters" not in content):
+        raise UserError("not a run's record", where=str(path))
+    return content
+
+
+def _head(key: str, parameters: Mapping[str, Any]) -> Iterable[str]:
+    model = parameters["model"]
+    stages = model["stages"]["count"]
+    kind = "one-stage baseline" if stages == 1 else f"SVRN of {stages} stages"
+    yield f"# Run {key}: {kind} on {model['backbone']['name']}"
+    yield ""
+    yield (
+        f"Embeds an image of a vehicle, so that images of one vehicle lie near each other. Input: RGB,"
+        f" {parameters['training']['input']['size']} px square."
+    )
+
+
+def _facts(config: Mapping[str, Any], record: Mapping[str, Any], environment: Mapping[str, Any]) -> Iterable[str]:
+    code, parameters = environment.get("code", {}), config["parameters"]
+    optimisation, model = parameters["training"]["optimisation"], parameters["model"]
+    weights = {"imagenet": "ImageNet weights", "random": "random weights", "file": "a weights file"}
+    dirty = {True: ", with changes (env.json holds them)", False: ", clean tree"}.get(code.get("dirty"), "")
+    facts = {
+        "Training images": f"{config.get('benchmark', 'not known')}, {config.get('identities', '?')} vehicles,"
+        f" digest {str(config.get('train_digest', 'not known'))[:12]}",
+        "Started from": weights.get(model["backbone"]["weights"], "not known"),
+        "Masks": _masks(model),
+        "Unified layer": "trained" if model["unified"]["enabled"] else "none",
+        "Training": f"{optimisation['epochs']} epochs, {record.get('steps', '?')} steps of"
+        f" {parameters['training']['batches']['identities']} x {parameters['training']['batches']['images']} images,"
+        f" {optimisation['optimiser']}, learning rate {optimisation['lr']}, seed {parameters['training']['seed']}",
+        "Device": f"{record.get('device', 'not known')}, {record.get('device_seconds', '?')} device-seconds,"
+        f" {record.get('precision', '?')}",
+        "Code": f"{str(code.get('commit', 'not known'))[:12]}{dirty}; torch {environment.get('torch', '?')}",
+        "Weights": f"model.safetensors, digest {str(record.get('model_digest', 'not known'))[:12]}",
+    }
+    yield ""
+    yield "| | |"
+    yield "|---|---|"
+    yield from (f"| {name} | {_cell(value)} |" for name, value in facts.items())
+
+
+def _masks(model: Mapping[str, Any]) -> str:
+    salience, masked = model["salience"], model["stages"]["count"] - 1
+    if masked == 0 or salience["scores"] == "none":
+        return "none"
+    alphas = ", ".join(f"{alpha:.0%}" for alpha in salience["alphas"][:masked])
+    return f"{salience['scores']}, {alphas} of a {salience['grid']}x{salience['grid']} grid"
+
+
+def _scores(run_dir: Path) -> Iterable[str]:
+    yield ""
+    yield "## Scores"
+    yield ""
+    rows = []
+    for file in sorted(run_dir.glob("evaluations/*/metrics.json")):
+        metrics = _read(file)
+        numbers = [f"{metrics[m]:.2f}" if isinstance(metrics.get(m), (int, float)) else "–" for m in METRICS]
+        names = [str(metrics.get(name, "–")) for name in ("benchmark", "test", "protocol")]
+        counts = f"{metrics.get('queries', '–')} / {metrics.get('gallery', '–')}"
+        rows.append([*map(_cell, names), *numbers, counts])
+    if not rows:
+        yield "Not scored yet."
+        return
+    yield f"| Benchmark | Test | Protocol | {' | '.join(METRICS)} | Queries / gallery |"
+    yield "|" + "---|" * (4 + len(METRICS))
+    yield from (f"| {' | '.join(row)} |" for row in sorted(rows))
+    yield ""
+    yield "Percent. A number holds for its benchmark, test set and protocol alone; those of an embedded, rendered"
+    yield "benchmark say nothing of photographs. One training: another seed gives other numbers."
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
