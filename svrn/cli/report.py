@@ -63,9 +63,11 @@ def pdf(suite: Suite = None) -> None:
 
 @app.command()
 def metrics(suite: Suite = None) -> None:
-    """Write results/SUITE/metrics.json, for `dvc metrics`."""
+    """Write results/SUITE/metrics.json and curves.csv, for `dvc metrics` and `dvc plots`."""
+    from svrn.reporting.epochs import write_curves
+
     report = _load(suite)
-    _say(report, report.write_metrics())
+    _say(report, report.write_metrics(), write_curves(report))
 
 
 @app.command()

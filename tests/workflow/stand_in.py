@@ -51,6 +51,8 @@ def report(what: str) -> None:
     elif what == "pages":
         write(folder / "report" / "index.html", "<html></html>")
     else:
+        if what == "metrics":
+            write(folder / "curves.csv", "epoch\n")
         write(folder / {"cells": "cells.parquet", "metrics": "metrics.json"}[what], what)
 
 

@@ -84,6 +84,7 @@ def copy_project(folder: Path) -> Project:
             shutil.copy(ROOT / name, folder / name)
     for name in ("workflow", "params"):
         shutil.copytree(ROOT / name, folder / name)
+    shutil.copytree(ROOT / "data" / "raw", folder / "data" / "raw")
     (folder / "profiles").symlink_to("workflow/profiles")
     return Project(folder)
 

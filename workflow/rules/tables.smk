@@ -53,7 +53,12 @@ rule metrics:
     input:
         rules.cells.output,
     output:
-        f"results/{SUITE}/metrics.json",
+        metrics=f"results/{SUITE}/metrics.json",
+        curves=report(
+            f"results/{SUITE}/curves.csv",
+            caption="../report/curves.rst",
+            category="Curves",
+        ),
     log:
         f"logs/{SUITE}/metrics.log",
     localrule: True
@@ -62,7 +67,7 @@ rule metrics:
     params:
         suite=suite,
     message:
-        "Writing the metrics for DVC"
+        "Writing the metrics and curves for DVC"
     shell:
         "svrn report metrics --suite {params.suite} > {log} 2>&1"
 
