@@ -1,0 +1,134 @@
+"""`svrn search` on the tiny run: what it finds, that its index is made once, what it prints and draws."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from svrn.cli import load
+from svrn.data.embeddings import Embeddings, write_embeddings
+from svrn.data.manifest import Manifest, write_manifest
+from svrn.errors import UserError
+from svrn.evaluation import approximate, search
+from svrn.evaluation.embedding import PassOptions
+
+
+def call(*words: str | Path) -> str:
+    result = CliRunner().invoke(load("search"), [str(word) for word in words])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture
+def gallery(manifest: Manifest, tmp_path: Path) -> Path:
+    folder = tmp_path / "gallery"
+    shutil.copytree(manifest.root, folder)
+    return folder
+
+
+def test_an_image_of_the_gallery_finds_itself_first(run: Path, gallery: Path, tmp_path: Path) -> None:
+    shutil.copy(gallery / "0005.png", tmp_path / "asked.png")
+    found = json.loads(call(tmp_path / "asked.png", gallery / "0009.png", "--run", run, "--gallery", gallery, "--json"))
+    assert found["method"] == "exact" and found["recall"] is None and found["images"] == 23
+    for asked, name in zip(found["queries"], ("0005.png", "0009.png"), strict=True):
+        first = asked["matches"][0]
+        assert first["image"].endswith(name) and first["score"] == pytest.approx(1, abs=1e-5) and first["rank"] == 1
+        scores = [match["score"] for match in asked["matches"]]
+        assert len(scores) == 10 and scores == sorted(scores, reverse=True)
+        assert first["vehicle"] is None
+
+
+def test_a_manifest_tells_vehicles_and_leaves_training_images_out(
+    run: Path, manifest: Manifest, tmp_path: Path
+) -> None:
+    write_manifest(manifest, tmp_path / "m.parquet")
+    words = (manifest.root / "0012.png", "--run", run, "--gallery", tmp_path / "m.parquet", "--top", "3")
+    first = json.loads(call(*words, "--json"))["queries"][0]["matches"][0]
+    assert (first["image"], first["vehicle"], first["camera"]) == ("0012.png", 0, 0)
+    text = call(*words)
+    assert "15 gallery images, exact search" in text and "0012.png  vehicle 0  camera 0" in text
+
+
+def test_the_index_is_made_once_and_again_when_the_gallery_or_the_model_changes(
+    run: Path, gallery: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = tmp_path / "run"
+    shutil.copytree(run, mine)
+    made: list[int] = []
+    straight = search.embed
+    monkeypatch.setattr(search, "embed", lambda *a, **k: (made.append(1), straight(*a, **k))[1])
+
+    def index() -> Path:
+        return search.index_of(mine, search.gallery_of(gallery), PassOptions()).file
+
+    first = index()
+    assert index() == first and len(made) == 1
+    Image.new("RGB", (60, 60), "red").save(gallery / "0001.png")
+    second = index()
+    assert second != first and len(made) == 2
+    from safetensors.torch import load_file, save_file
+
+    state = load_file(mine / "model.safetensors")
+    save_file({k: v * 1.01 if v.is_floating_point() else v for k, v in state.items()}, mine / "model.safetensors")
+    assert index() == second and len(made) == 3
+    second.write_bytes(second.read_bytes()[:-50])
+    assert index() == second and len(made) == 4
+
+
+def test_the_picture_has_a_row_a_query(run: Path, gallery: Path, tmp_path: Path) -> None:
+    text = call(
+        gallery / "0003.png", gallery / "0004.png", "--run", run, "--gallery", gallery, "--picture", tmp_path / "p.png"
+    )
+    with Image.open(tmp_path / "p.png") as picture:
+        assert picture.size == (11 * 160, 2 * 176)
+        assert len(set(picture.getdata())) > 1000
+    assert "written" in text
+
+
+def test_what_cannot_be_searched_is_said(run: Path, gallery: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="no images in this folder"):
+        call(gallery / "0001.png", "--run", run, "--gallery", tmp_path / "empty")
+    with pytest.raises(UserError, match="no such file or folder"):
+        call(tmp_path / "none.png", "--run", run, "--gallery", gallery)
+    with pytest.raises(UserError, match="no such run"):
+        call(gallery / "0001.png", "--run", "aaaaaaaaaaaa", "--gallery", gallery)
+    (tmp_path / "text.png").write_text("not an image")
+    with pytest.raises(UserError, match=r"text\.png"):
+        call(tmp_path / "text.png", "--run", run, "--gallery", gallery)
+
+
+def test_faiss_says_its_recall_and_it_is_the_true_one(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(40, 24))
+    vectors = (centres[rng.integers(0, 40, 6000)] + 0.7 * rng.normal(size=(6000, 24))).astype(np.float32)
+    names = np.array([f"{i:05d}" for i in range(6000)], dtype=object)
+    write_embeddings(Embeddings(names, vectors), tmp_path / "e.parquet")
+    found = approximate.approximate_index(tmp_path / "e.parquet")
+    assert found.probes == 100 and 0.8 < found.recall <= 1
+    rows = np.unique(np.linspace(0, 5999, 100).astype(int))
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    exact = np.argsort(-(unit[rows] @ unit.T), axis=1)[:, :10]
+    _, theirs = found.index.search(unit[rows], 10)
+    hits = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(exact.tolist(), theirs.tolist(), strict=True)])
+    assert found.recall == pytest.approx(hits, abs=0.002)
+    before = (tmp_path / "e.faiss").stat().st_mtime_ns
+    again = approximate.approximate_index(tmp_path / "e.parquet")
+    assert again.recall == found.recall and (tmp_path / "e.faiss").stat().st_mtime_ns == before
+
+
+def test_approximate_search_answers_like_the_exact_one(run: Path, gallery: Path) -> None:
+    words = (gallery / "0007.png", "--run", run, "--gallery", gallery, "--json", "--top", "3")
+    exact, faiss = json.loads(call(*words)), json.loads(call(*words, "--approximate"))
+    assert faiss["method"] == "faiss" and faiss["recall"] > 0.8
+    one, other = (found["queries"][0]["matches"] for found in (exact, faiss))
+    assert one[0]["image"] == other[0]["image"]
+    assert one[0]["score"] == pytest.approx(other[0]["score"], abs=0.02)
