@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 
 import torch
@@ -81,12 +82,10 @@ def restore_random(states: dict[str, torch.Tensor], device: torch.device) -> Non
 
 def compiled(network: torch.nn.Module, say: Say) -> torch.nn.Module:
     """The network through torch.compile; where a part cannot be compiled it runs as it is, which is said once."""
-    import shutil
-
-    import torch._dynamo
-
     if shutil.which("gcc") is None and shutil.which("c++") is None:
         say("no compiler on this machine: training without torch.compile")
         return network
+    import torch._dynamo
+
     torch._dynamo.config.suppress_errors = True
     return torch.compile(network)  # type: ignore[return-value]

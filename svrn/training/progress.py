@@ -22,7 +22,7 @@ class Progress:
         self._stream = stream or sys.stderr
         self._terminal = self._stream.isatty()
         self._first: tuple[float, int] | None = None
-        self._last = 0.0
+        self._last = float("-inf")
         self._open = False
 
     def say(self, text: str) -> None:

@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from fault_project import STAGES, make_project, records_of, results_of, run_pipeline, stage_of
 from worlds import processes, start
 
-#: Kills a round and stage: the later stages are short, and a finished one cannot be killed any more.
-A_ROUND = {"training": 7, "embedding": 3, "evaluation": 2, "tables": 2}
+#: Kills a round and stage. The later stages are short: of three tries for each kill some find them finished.
+A_ROUND = {"training": 9, "embedding": 2, "evaluation": 2, "tables": 2}
 
 
 class Undisturbed:
@@ -38,7 +38,7 @@ class Undisturbed:
         began: dict[str, float] = {}
         while child.is_alive():
             began.setdefault(stage_of(again) or "before", time.monotonic())
-            time.sleep(0.001)
+            time.sleep(0.002)
         began["done"] = time.monotonic()
         order = [*STAGES, "done"]
         self.seconds = {
@@ -70,7 +70,7 @@ def kill_during(folder: Path, stage: str, delay: float) -> str | None:
     (folder / "stage").unlink(missing_ok=True)
     child = start(run_pipeline, folder, context=context())
     while child.is_alive() and stage_of(folder) not in (stage, *STAGES[STAGES.index(stage) + 1 :], "done"):
-        time.sleep(0.0005)
+        time.sleep(0.002)
     child.join(timeout=delay)
     died = stage_of(folder)
     alive = child.exitcode is None
@@ -91,8 +91,10 @@ def campaign(undisturbed: Undisturbed, folder: Path, kills: int, seed: int) -> C
         make_project(project)
         here: Counter[str] = Counter()
         for stage, number in A_ROUND.items():
-            for _ in range(number):
-                died = kill_during(project, stage, chance.random() * undisturbed.seconds[stage])
+            for _ in range(3 * number):
+                if here[stage] >= number:
+                    break
+                died = kill_during(project, stage, chance.random() * 0.8 * undisturbed.seconds[stage])
                 if died in STAGES:
                     here[died] += 1
         run_to_the_end(project)
