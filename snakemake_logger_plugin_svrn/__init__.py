@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from snakemake_logger_plugin_svrn.arguments import mend, meant_for_this_project
+from snakemake_logger_plugin_svrn.arguments import meant_for_this_project, mend
 from snakemake_logger_plugin_svrn.handler import LogHandler
 
 __all__ = ["LogHandler"]

@@ -45,15 +45,17 @@ def report(what: str) -> None:
     folder = Path("results") / suite
     if what == "table":
         for ending in ("csv", "tex", "provenance.json"):
-            write(folder / "tables" / f"{sys.argv[3]}.{ending}", f"{sys.argv[3]} {ending}")
+            write(folder / "tables" / f"{sys.argv[3]}.{ending}", f"method,veri776.mAP mean\n{sys.argv[3]},1\n")
     elif what == "figures":
         write(folder / "figures" / "one.png", "png")
     elif what == "pages":
         write(folder / "report" / "index.html", "<html></html>")
     else:
         if what == "metrics":
-            write(folder / "curves.csv", "epoch\n")
-        write(folder / {"cells": "cells.parquet", "metrics": "metrics.json"}[what], what)
+            write(folder / "curves.csv", "epoch,baseline,svrn\n1,9.0,9.5\n2,8.0,8.5\n")
+        numbers = {"table3": {"SVRN": {"mAP": os.environ.get("STAND_IN_MAP", "50")}}}
+        text = {"cells": "cells", "metrics": json.dumps(numbers)}[what]
+        write(folder / {"cells": "cells.parquet", "metrics": "metrics.json"}[what], text)
 
 
 def main() -> None:
@@ -80,6 +82,8 @@ def main() -> None:
         write(Path(option("--out")) / "queries.parquet", "queries")
     elif words[0] == "timing":
         write(option("--out"), "{}")
+    elif words[0] == "plan":
+        write(option("--inputs"), Path("params/config.yaml").read_text())
     elif words[0] == "report":
         report(words[1])
     note()

@@ -14,6 +14,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = Path(sys.executable).parent
+_LEFT_OUT = shutil.ignore_patterns("__pycache__", "cache", "tmp", "config.local")
 _STAND_IN = Path(__file__).with_name("stand_in.py")
 
 
@@ -82,8 +83,8 @@ def copy_project(folder: Path) -> Project:
     for name in ("Snakefile", "dvc.yaml", ".dvcignore", ".gitignore"):
         if (ROOT / name).exists():
             shutil.copy(ROOT / name, folder / name)
-    for name in ("workflow", "params"):
-        shutil.copytree(ROOT / name, folder / name)
+    for name in ("workflow", "params", "svrn", ".dvc"):
+        shutil.copytree(ROOT / name, folder / name, ignore=_LEFT_OUT)
     shutil.copytree(ROOT / "data" / "raw", folder / "data" / "raw")
     (folder / "profiles").symlink_to("workflow/profiles")
     return Project(folder)

@@ -1,0 +1,117 @@
+"""DVC around the workflow: from inputs to tables, twice, across experiments, commits and a remote."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from workflow_project import Project, Result, stand_in_project
+
+pytestmark = [pytest.mark.xdist_group("workflow-dvc"), pytest.mark.timeout(900)]
+PERSON = {
+    "GIT_AUTHOR_NAME": "A",
+    "GIT_AUTHOR_EMAIL": "a@example.org",
+    "GIT_COMMITTER_NAME": "A",
+    "GIT_COMMITTER_EMAIL": "a@example.org",
+    "DVC_NO_ANALYTICS": "1",
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A repository with two small suites, of one table each."""
+    made = stand_in_project(tmp_path_factory.mktemp("dvc") / "project")
+    made.environment.update(PERSON)
+    suites = made.folder / "params" / "suites"
+    for name, tables in (("one", "[table3]"), ("two", "[table2, table3]")):
+        lines = (suites / "smoke.yaml").read_text().splitlines()
+        lines = [f"tables: {tables}" if line.startswith("tables:") else line for line in lines]
+        (suites / f"{name}.yaml").write_text("\n".join(lines) + "\n")
+    made.replace("params/config.yaml", "suite: demo", "suite: one")
+    (made.folder / ".gitignore").write_text((made.folder / ".gitignore").read_text() + "/bin/\n/calls.jsonl\n")
+    git(made, "init", "-q")
+    git(made, "add", "-A")
+    git(made, "commit", "-q", "-m", "start")
+    return made
+
+
+def git(project: Project, *words: str) -> Result:
+    return ran(project.run("git", *words))
+
+
+def dvc(project: Project, *words: str, **environment: str) -> Result:
+    return ran(project.run("dvc", *words, **environment))
+
+
+def ran(result: Result) -> Result:
+    assert result.code == 0, result.text
+    return result
+
+
+def trainings(project: Project) -> int:
+    return sum(call["words"][0] == "train" for call in project.calls())
+
+
+def test_from_inputs_to_tables_and_back(project: Project) -> None:
+    first = dvc(project, "repro")
+    assert trainings(project) == 4, first.text
+    table = project.folder / "results/one/tables/table3.csv"
+    assert table.is_file()
+    assert "results/runs" not in (project.folder / "dvc.lock").read_text(), "runs belong to Snakemake"
+    git(project, "add", "-A")
+    git(project, "commit", "-q", "-m", "first tables")
+
+    calls = len(project.calls())
+    second = dvc(project, "repro")
+    assert "didn't change, skipping" in second.text and "Running stage" not in second.text
+    assert dvc(project, "status", "-q").text.strip() in ("", "{}")
+    assert len(project.calls()) == calls
+
+    table.unlink()
+    dvc(project, "repro")
+    assert table.is_file() and trainings(project) == 4, "a deleted table trains nothing"
+
+    project.replace("params/tables/table3.yaml", "title: Number of stages", "title: How many stages")
+    dvc(project, "repro", STAND_IN_MAP="51")
+    assert trainings(project) == 4
+    project.replace("params/tables/table3.yaml", "SVRN+4 stages", "SVRN with 4 stages")
+    dvc(project, "repro", STAND_IN_MAP="51")
+    assert trainings(project) == 4
+    shown = json.loads(dvc(project, "metrics", "diff", "--json", "HEAD").text)
+    assert "51" in json.dumps(shown) and "50" in json.dumps(shown)
+    dvc(project, "plots", "show", "--out", "plots")
+    page = (project.folder / "plots" / "index.html").read_text()
+    shutil.rmtree(project.folder / "plots")
+    assert "Loss by epoch" in page and "Number of stages" in page
+
+
+def test_an_experiment_is_named_and_shares_runs(project: Project) -> None:
+    git(project, "add", "-A")
+    git(project, "commit", "-q", "--allow-empty", "-m", "second tables")
+    before = trainings(project)
+    dvc(project, "exp", "run", "--name", "two-tables", "-S", "params/config.yaml:suite=two")
+    assert "two-tables" in dvc(project, "exp", "list", "--name-only").text
+    assert (project.folder / "results/two/tables/table2.csv").is_file()
+    runs = len(list((project.folder / "results/runs").iterdir()))
+    assert trainings(project) - before == runs - 4, "the first suite's runs are not trained again"
+    git(project, "checkout", "-q", "-f", "HEAD")
+
+
+def test_an_older_commit_gets_its_tables_back(project: Project, tmp_path: Path) -> None:
+    remote = tmp_path / "remote"
+    dvc(project, "remote", "add", "--local", "-d", "here", str(remote))
+    dvc(project, "push", "-q", "-A")
+    shutil.rmtree(project.folder / "results/one/tables", ignore_errors=True)
+    shutil.rmtree(project.folder / ".dvc/cache")
+    first = git(project, "rev-list", "--max-parents=0", "HEAD").text.strip()
+    older = git(project, "rev-list", "--reverse", "HEAD").text.split()[1]
+    assert older != first
+    git(project, "checkout", "-q", older)
+    before = trainings(project)
+    dvc(project, "pull", "-q")
+    assert (project.folder / "results/one/tables/table3.csv").is_file()
+    assert "51" not in (project.folder / "results/one/metrics.json").read_text()
+    dvc(project, "repro")
+    assert trainings(project) == before, "what is still valid is not trained again"
