@@ -16,6 +16,7 @@ from svrn.data.benchmarks.findings import (
     DUPLICATE_IMAGE,
     EXTRA_IMAGE,
     MISSING_IMAGE,
+    QUERY_COPY,
     TRUNCATED_IMAGE,
     UNREADABLE_IMAGE,
     Findings,
@@ -77,7 +78,7 @@ def inspect(
         table = release.frame()
         findings = release.findings
         _take_images(release, table, progress, decode)
-        for path in release.unlisted:
+        for path in sorted(release.unlisted):
             findings.add(EXTRA_IMAGE, release.root / path, "no list names it")
         if (release.root / truth.FILE).exists():
             table = truth.take_truth(table, release.root / truth.FILE, findings)
@@ -108,14 +109,14 @@ def _take_images(release: Release, table: pd.DataFrame, progress: Progress, deco
 
 
 def _report_copies(release: Release, seen: Scan, paths: list[str], copies: list[str]) -> None:
-    """A second copy that the layout wants (a query in image_query/) must be the same image."""
+    """A second copy that the layout wants (a query in image_query/) should be the same file."""
     first = {path: index for index, path in enumerate(paths)}
     for path in copies:
         here, there = first[path], first[release.rows[release.also_needed[path]].path]
         if here in seen.damaged or there in seen.damaged:
             continue
         if seen.digest[here] != seen.digest[there]:
-            release.findings.add(UNREADABLE_IMAGE, release.root / path, f"is not the same image as {paths[there]}")
+            release.findings.add(QUERY_COPY, release.root / path, f"is not the same file as {paths[there]}")
 
 
 def _report_duplicates(release: Release, table: pd.DataFrame) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from svrn.data.benchmarks.findings import LIST_LINE, Findings, Kind
 from svrn.errors import Unusable
 
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _DRIVE = re.compile(r"[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")

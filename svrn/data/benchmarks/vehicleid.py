@@ -16,14 +16,13 @@ from svrn.data.benchmarks.findings import (
 )
 from svrn.data.benchmarks.rows import Entry, Release
 from svrn.data.benchmarks.testsets import name_test_sets
-from svrn.data.benchmarks.textlists import folder_entries, read_lines, unsafe_path
+from svrn.data.benchmarks.textlists import IMAGE_SUFFIXES, folder_entries, read_lines, unsafe_path
 from svrn.data.manifest import Membership
 from svrn.errors import Unusable
 
 LISTS = "train_test_split"
 IMAGES = "image"
 OFFICIAL_SETS = {800: "S", 1600: "M", 2400: "L"}
-SUFFIXES = (".jpg", ".jpeg", ".png")
 _TEST_LIST = re.compile(r"test_list_([0-9]{1,9})\.txt")
 _IMAGE = re.compile(r"[0-9A-Za-z._-]{1,80}")
 _VEHICLE = re.compile(r"[0-9]{1,9}")
@@ -59,7 +58,7 @@ def read_vehicleid(root: Path) -> Release:
 def _image_names(release: Release) -> Iterator[str]:
     for path in release.on_disk:
         name = path.rpartition("/")[2]
-        if name.lower().endswith(SUFFIXES):
+        if name.lower().endswith(IMAGE_SUFFIXES):
             yield name
 
 
@@ -101,7 +100,7 @@ def _line_problem(tokens: list[str], by_stem: dict[str, str]) -> str | None:
 
 
 def _stem(name: str) -> str:
-    return name[: name.rindex(".")] if name.lower().endswith(SUFFIXES) else name
+    return name[: name.rindex(".")] if name.lower().endswith(IMAGE_SUFFIXES) else name
 
 
 def _img2vid(release: Release) -> dict[str, str] | None:

@@ -19,7 +19,7 @@ from svrn.data.benchmarks.findings import (
     Findings,
 )
 from svrn.data.benchmarks.rows import Entry, Release
-from svrn.data.benchmarks.textlists import folder_entries, read_bytes, read_lines
+from svrn.data.benchmarks.textlists import IMAGE_SUFFIXES, folder_entries, read_bytes, read_lines
 from svrn.data.manifest import THE_TEST, Membership
 
 # vehicle, camera, timestamp, index: 0002_c002_00030600_0.jpg
@@ -27,7 +27,6 @@ NAME = re.compile(
     r"(?P<vehicle>[0-9]{1,9})_c(?P<camera>[0-9]{1,9})_(?P<frame>[0-9]{1,15})_(?P<index>[0-9]{1,9})\.(jpe?g|png)",
     re.IGNORECASE,
 )
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 FOLDERS = {"train": "image_train", "query": "image_query", "gallery": "image_test"}
 LISTS = {"train": "name_train.txt", "query": "name_query.txt", "gallery": "name_test.txt"}
 TRAIN = Membership(None, "train")
@@ -87,7 +86,7 @@ def _take_folders(release: Release, queries: set[str]) -> None:
             path = f"{folder}/{name}"
             if path not in listed and name.lower().endswith(IMAGE_SUFFIXES):
                 release.unlisted.append(path)
-    for name in queries:
+    for name in sorted(queries):
         release.also_needed[f"{FOLDERS['query']}/{name}"] = name
 
 

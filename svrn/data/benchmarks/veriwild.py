@@ -19,7 +19,7 @@ from svrn.data.benchmarks.findings import (
 )
 from svrn.data.benchmarks.rows import Entry, Release
 from svrn.data.benchmarks.testsets import name_test_sets
-from svrn.data.benchmarks.textlists import folder_entries, read_lines, unsafe_path
+from svrn.data.benchmarks.textlists import IMAGE_SUFFIXES, folder_entries, read_lines, unsafe_path
 from svrn.data.benchmarks.vehicle_info import Info, read_vehicle_info
 from svrn.data.manifest import Membership
 from svrn.errors import Unusable
@@ -228,7 +228,7 @@ def _take_folders(release: Release) -> None:
             continue
         release.note_disk(f"{IMAGES}/{name}", folder_entries(release.root / IMAGES / name))
     release.unlisted.extend(
-        path for path in release.on_disk if path not in listed and path.lower().endswith((".jpg", ".jpeg", ".png"))
+        path for path in release.on_disk if path not in listed and path.lower().endswith(IMAGE_SUFFIXES)
     )
     wanted = {path.split("/")[1] for path in listed}
     lacking = wanted.difference(folders)
