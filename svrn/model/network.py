@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -17,6 +16,7 @@ from svrn.errors import UserError
 from svrn.model.backbones import build_blocks
 from svrn.model.classification import ClassificationBlock, Classified
 from svrn.model.critic import masked_losses, reward
+from svrn.model.folding import FoldedBlocks
 from svrn.model.mining import SpatialMining
 from svrn.model.output import Output, StageOutput
 from svrn.model.ranking import SalienceRanking
@@ -76,6 +76,7 @@ class Network(nn.Module):
         self.unified = UnifiedLayer(model.head.reduction, unified.layers, unified.residual) if unified.enabled else None
         for block in self.frozen_blocks():
             block.requires_grad_(False)
+        self._folded = FoldedBlocks()
         self.train(self.training)
 
     def frozen_blocks(self) -> list[nn.Module]:
@@ -180,9 +181,11 @@ class Network(nn.Module):
                     features = suppress(features, mask, self.model.salience.fill)
             for number in range(start, 5):
                 inputs[number] = features
-                frozen = number <= self.model.backbone.frozen_blocks
-                with torch.no_grad() if frozen else nullcontext():
-                    features = self._block(stage, number)(features)
+                block = self._block(stage, number)
+                if number > self.model.backbone.frozen_blocks:
+                    features = block(features)
+                else:
+                    features = self._through_frozen(block, features)
             if len(self.mining) > 0:
                 features = self.mining[stage](features)
             scores: Tensor | None = None
@@ -191,6 +194,13 @@ class Network(nn.Module):
                 yield _Visit(features, scores, mask)
             else:
                 yield _Visit(features, None, None)
+
+    def _through_frozen(self, block: nn.Module, features: Tensor) -> Tensor:
+        with torch.no_grad():
+            if self.training and not torch.compiler.is_compiling():
+                block = self._folded.of(block, features)
+            result: Tensor = block(features)
+            return result
 
     def _block(self, stage: int, number: int) -> nn.Module:
         if stage == 0 or self.model.stages.share_weights:
