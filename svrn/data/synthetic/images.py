@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
@@ -94,6 +95,12 @@ def _run(batches: list[_Batch], workers: int) -> Iterator[int]:
         try:
             for future in as_completed(futures):
                 yield future.result()
+        except BrokenProcessPool:
+            raise UserError(
+                "a rendering process was ended from outside, perhaps for want of memory",
+                where="--workers",
+                mend="run the same command again, with fewer workers if memory is short: finished images are kept",
+            ) from None
         except BaseException:
             for future in futures:
                 future.cancel()

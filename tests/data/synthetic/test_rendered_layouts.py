@@ -13,10 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from svrn.cli import main
 from svrn.data.benchmarks.build import build_manifest
 from svrn.data.synthetic import make_preset, plan, render_benchmark, train_digest
 from svrn.data.synthetic.images import cached
@@ -204,6 +206,23 @@ def test_a_killed_render_continues(folder, tmp_path):
         assert (out / path.relative_to(finished)).read_bytes() == path.read_bytes()
 
 
+def test_a_killed_worker_is_explained(tmp_path):
+    images = tmp_path / "images"
+    words = ("--preset", "tiny", "--layout", "veri776", "--out", str(tmp_path / "out"), "--images", str(images))
+    arguments = ["svrn", "data", "render", *words, "--workers", "2"]
+    code = f"import sys; sys.argv = {arguments}; from svrn.cli import main; main()"
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not any(images.glob("*/*.jpg")):
+        time.sleep(0.02)
+    workers = [child for child in psutil.Process(process.pid).children() if "spawn_main" in " ".join(child.cmdline())]
+    workers[0].kill()
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert "ended from outside" in told
+    assert "Traceback" not in told
+    assert not (tmp_path / "out" / "ground_truth.parquet").exists()
+
+
 def test_parallel_rendering_gives_the_same_files(folder, tmp_path):
     render_benchmark("tiny", "vehicleid", tmp_path / "out", images=tmp_path / "images", workers=2)
     finished = folder / "vehicleid-main" / "image"
@@ -245,3 +264,32 @@ def test_mistakes_are_named_before_anything_is_written(tmp_path, change, named):
     with pytest.raises(UserError, match=named):
         render_benchmark(call.pop("preset"), call.pop("layout"), tmp_path / "out", **call)
     assert not (tmp_path / "out").exists()
+
+
+def _command(*words: str) -> int:
+    try:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(sys, "argv", ["svrn", "data", "render", *words])
+            main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def test_the_command_line_renders_and_explains_mistakes(folder, tmp_path, capsys):
+    shared = ("--preset", "tiny", "--images", str(folder / "images"), "--out", str(tmp_path / "out"), "--workers", "1")
+    assert _command("--layout", "veri776", *shared) == 0
+    assert (tmp_path / "out" / "ground_truth.parquet").exists()
+    assert "tiny in the layout of veri776" in capsys.readouterr().out
+    assert _command("--layout", "vehicleid", *shared) == 2
+    told = capsys.readouterr().err
+    assert "holds another rendered benchmark" in told
+    assert "mend:" in told
+    assert "Traceback" not in told
+
+
+def test_the_command_line_takes_another_seed(tmp_path, capsys):
+    out = tmp_path / "out"
+    assert _command("--preset", "tiny", "--layout", "veriwild", "--out", str(out), "--seed", "-1") == 2
+    assert "seed" in capsys.readouterr().err
+    assert not out.exists()
