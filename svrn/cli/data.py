@@ -74,7 +74,8 @@ def unpack(
     """Unpack a benchmark's archive; nothing is written outside the folder."""
     from svrn.data.archives import unpack as unpack_archive
 
-    done = unpack_archive(archive, out, sha256=sha256)
+    with _bytes_progress() as advance:
+        done = unpack_archive(archive, out, sha256=sha256, advance=advance)
     print(f"{out}: {done.written:,} files written, {done.kept:,} kept from before")
 
 
@@ -103,6 +104,18 @@ def manifest(
     )
     write_manifest(built, out)
     print(f"{out}: {len(built.table):,} images of {built.table['vehicle'].nunique():,} vehicles")
+
+
+@contextmanager
+def _bytes_progress() -> Iterator[Callable[[int], None]]:
+    """Bytes and bytes a second on stderr where that is a terminal, silence elsewhere."""
+    from rich.console import Console
+    from rich.progress import DownloadColumn, Progress, SpinnerColumn, TextColumn, TransferSpeedColumn
+
+    columns = (SpinnerColumn(), TextColumn("unpacking"), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(file=sys.stderr), disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("unpacking", total=None)
+        yield lambda done: bar.advance(task, done)
 
 
 @contextmanager
