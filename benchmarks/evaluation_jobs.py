@@ -139,14 +139,14 @@ def peer(package: str, path: str, cython: bool) -> Callable[[Input, list[Path]],
     built there."""
 
     def job(data: Input, folders: list[Path]) -> Callable[[], dict[str, float]]:
-        file = _found(folders, path)
+        file = found_file(folders, path)
         if cython:
             built = sorted((file.parent / "rank_cylib").glob("rank_cy*.so"))
             if not built:
                 raise SystemExit(f"{file.parent / 'rank_cylib'}: the Cython ranker is not built")
-            score = _module("rank_cy", built[0]).evaluate_cy
+            score = module_of("rank_cy", built[0]).evaluate_cy
         else:
-            score = _module(f"{package}_rank", file).evaluate_py
+            score = module_of(f"{package}_rank", file).evaluate_py
         query, vehicles, cameras = data.part("query")
         gallery, gallery_vehicles, gallery_cameras = data.part("gallery")
 
@@ -209,7 +209,8 @@ JOBS: dict[str, Callable[[Input, list[Path]], Callable[[], dict[str, float]]]] =
 }
 
 
-def _found(folders: list[Path], path: str) -> Path:
+def found_file(folders: list[Path], path: str) -> Path:
+    """The file under one of the folders, or under a checkout in one of them."""
     for folder in folders:
         for file in (folder / path, *folder.glob(f"*/{path}")):
             if file.exists():
@@ -217,7 +218,8 @@ def _found(folders: list[Path], path: str) -> Path:
     raise SystemExit(f"no {path} under {', '.join(map(str, folders)) or 'the given folders (--peers)'}")
 
 
-def _module(name: str, file: Path) -> ModuleType:
+def module_of(name: str, file: Path) -> ModuleType:
+    """A module from one file, without its package."""
     spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
