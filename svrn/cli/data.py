@@ -76,7 +76,10 @@ def unpack(
 
     with _bytes_progress() as advance:
         done = unpack_archive(archive, out, sha256=sha256, advance=advance)
-    print(f"{out}: {done.written:,} files written, {done.kept:,} kept from before")
+    if done.written or done.kept:
+        print(f"{out}: {done.written:,} files written, {done.kept:,} kept from before")
+    else:
+        print(f"{out}: {archive.name} was unpacked here before, nothing to do")
 
 
 @app.command()
