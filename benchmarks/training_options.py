@@ -1,0 +1,96 @@
+"""What each option of a training's arithmetic does to the time of a step, beside plain float32 in the same process.
+
+The network is the demo's (EfficientNet-Lite0, three stages, 112 px) on the CPU, the paper's (ResNet-50, 256 px) on a
+GPU. Variants take turns, each at its best of several steps. torch.compile is measured on a GPU alone: on a CPU
+compiling takes longer than a demo training.
+
+python -m benchmarks.training_options
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from benchmarks.common import Row, best, record, row
+from svrn.config.documents import merge
+from svrn.config.parameters import RunParameters
+from svrn.model import build_network
+from svrn.training.device import autocast_type, compiled, prepare
+from svrn.training.distributed import Group
+from svrn.training.loss_step import LossStep
+from svrn.training.optimisation import Optimiser
+
+IDENTITIES, BATCH, ROUNDS = 64, 32, 5
+ON_CPU = {
+    "model": {"backbone": {"name": "efficientnet_lite0", "frozen_blocks": 2}, "salience": {"grid": 7}},
+    "training": {"input": {"size": 112}},
+}
+ON_GPU = {"model": {"backbone": {"weights": "random"}}}
+PLAIN = "float32, deterministic"
+VARIANTS: dict[str, dict[str, Any]] = {
+    PLAIN: {},
+    "float32, not deterministic": {"training": {"numerics": {"deterministic": False}}},
+    "channels last": {"training": {"numerics": {"channels_last": True}}},
+    "bfloat16": {"training": {"numerics": {"precision": "bfloat16"}}},
+    "bfloat16, channels last": {"training": {"numerics": {"precision": "bfloat16", "channels_last": True}}},
+}
+GPU_VARIANTS: dict[str, dict[str, Any]] = {
+    "float16": {"training": {"numerics": {"precision": "float16"}}},
+    "bfloat16, compiled": {"training": {"numerics": {"precision": "bfloat16"}}, "execution": {"compile": True}},
+}
+
+
+def main() -> None:
+    """Measure, print and record."""
+    cuda = torch.cuda.is_available()
+    variants = {**VARIANTS, **(GPU_VARIANTS if cuda else {})}
+    base = ON_GPU if cuda else ON_CPU
+    steps = {name: make_step(RunParameters.model_validate(merge(base, one))) for name, one in variants.items()}
+    seconds = {name: float("inf") for name in steps}
+    for _ in range(ROUNDS):
+        for name, step in steps.items():
+            cost = best(step, 1)
+            seconds[name] = min(seconds[name], cost.wall if cuda else cost.cpu)
+    record([as_row(name, seconds, "GPU" if cuda else "CPU") for name in seconds])
+
+
+def as_row(name: str, seconds: dict[str, float], where: str) -> Row:
+    """A variant beside plain float32."""
+    goal = ">= 0.9: deterministic is the default where it costs under 10%" if "not deterministic" in name else None
+    peer = None if name == PLAIN else (PLAIN, seconds[PLAIN])
+    return row(f"training step on the {where}, {name}", seconds[name], "s", peer=peer, goal=goal)
+
+
+def make_step(parameters: RunParameters) -> Callable[[], None]:
+    """One optimiser step as a function, already called twice."""
+    training, execution = parameters.training, parameters.execution
+    device = prepare(training.numerics, 0)
+    layout = torch.channels_last if training.numerics.channels_last else torch.contiguous_format
+    network = build_network(parameters.model, IDENTITIES).to(device, memory_format=layout).train()  # type: ignore[call-overload]
+    optimiser = Optimiser(network, training.optimisation)
+    autocast = autocast_type(training.numerics, device, print)
+    module = compiled(network, print) if execution.compile else network
+    losses = LossStep(module, training.losses, Group(), autocast)
+    side = training.input.size
+    images = torch.randn(BATCH, 3, side, side, device=device).to(memory_format=layout)
+    labels = (torch.arange(BATCH, device=device) // 4) % IDENTITIES
+
+    def step() -> None:
+        torch.set_deterministic_debug_mode("warn" if training.numerics.deterministic else "default")
+        optimiser.zero_grad()
+        total, _ = losses(images, labels, torch.Generator().manual_seed(0))
+        total.backward()
+        optimiser.step()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    step()
+    step()
+    return step
+
+
+if __name__ == "__main__":
+    main()
