@@ -53,7 +53,9 @@ def missing() -> str | None:
     """Why no cluster can be started here, None where one can."""
     absent = [name for name in (*_DAEMONS, "sbatch") if program(name) is None]
     if absent:
-        return f"Slurm is not installed ({', '.join(absent)} missing): apt-get install slurmctld slurmd slurm-client munge"
+        return (
+            f"Slurm is not installed ({', '.join(absent)} missing): apt-get install slurmctld slurmd slurm-client munge"
+        )
     return None if os.geteuid() == 0 else "the Slurm test starts daemons and device nodes, which only root may"
 
 
@@ -72,9 +74,7 @@ class Cluster:
 
     def call(self, *words: str) -> str:
         """A Slurm command's output."""
-        done = subprocess.run(
-            words, env={**os.environ, **self.environment}, capture_output=True, text=True, timeout=60
-        )
+        done = subprocess.run(words, env={**os.environ, **self.environment}, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, f"{' '.join(words)}: {done.stderr}"
         return done.stdout
 
@@ -100,8 +100,14 @@ def cluster(folder: Path) -> Iterator[Cluster]:
     try:
         munge = folder / "munge"
         start(
-            str(program("munged")), "--foreground", "--force", f"--socket={munge}/socket", f"--key-file={munge}/key",
-            f"--pid-file={munge}/pid", f"--log-file={munge}/log", f"--seed-file={munge}/seed",
+            str(program("munged")),
+            "--foreground",
+            "--force",
+            f"--socket={munge}/socket",
+            f"--key-file={munge}/key",
+            f"--pid-file={munge}/pid",
+            f"--log-file={munge}/log",
+            f"--seed-file={munge}/seed",
         )
         _wait(lambda: (munge / "socket").exists(), made, "munged")
         start(str(program("slurmctld")), "-D", "-i", "-f", str(folder / "slurm.conf"))
