@@ -139,3 +139,36 @@ def test_refusals() -> None:
         network().train().embed(images, Inference())
     with pytest.raises(UserError, match="no unified layer"):
         network(unified=Unified(enabled=False)).eval().embed(images, Inference(space="G"))
+
+
+def test_masks_switched_off_at_inference_leave_the_bare_cascade() -> None:
+    net, images = network(), batch()[0]
+    bare = network(salience=Salience(grid=4, scores="none"))
+    bare.load_state_dict({name: value for name, value in net.state_dict().items() if not name.startswith("rankings")})
+    off = Inference(masks=False)
+    assert torch.equal(net.eval().embed(images, off), bare.eval().embed(images, off))
+    assert not torch.allclose(net.embed(images, Inference()), net.embed(images, off))
+
+
+def test_random_masks_at_inference_repeat_themselves() -> None:
+    net, images = network(salience=Salience(grid=4, scores="random")).eval(), batch()[0]
+    assert torch.equal(net.embed(images, Inference()), net.embed(images, Inference()))
+    other = net.embed(images, Inference(), torch.Generator().manual_seed(5))
+    assert not torch.allclose(net.embed(images, Inference()), other)
+
+
+def test_fusions_of_the_stages() -> None:
+    net, images = network().eval(), batch()[0]
+    with torch.no_grad():
+        stages = net(images).stages
+    unified = [stage.unified for stage in stages if stage.unified is not None]
+    plain = [stage.feature for stage in stages]
+    unit = [one / one.norm(dim=1, keepdim=True) for one in plain]
+    wanted = {
+        Inference(): sum(unified),
+        Inference(space="F"): sum(plain),
+        Inference(space="F", after_bn=True): sum(stage.normed for stage in stages),
+        Inference(space="F", normalise=True, fusion="concat"): torch.cat(unit, 1),
+    }
+    for inference, expected in wanted.items():
+        torch.testing.assert_close(net.embed(images, inference), expected)
