@@ -97,13 +97,30 @@ def _write(embedder: Embedder, parameters: RunParameters, run: str, form: Format
             if form == "torch-export":
                 torch.export.save(program, path, extra_files={"svrn.json": canonical_json(metadata)})
                 return
-            made = torch.onnx.export(program, input_names=["images"], output_names=["embedding"], dynamo=True)
+            made = torch.onnx.export(
+                program,
+                input_names=["images"],
+                output_names=["embedding"],
+                dynamo=True,
+                custom_translation_table={torch.ops.aten.sort.stable: _stable_sort()},
+            )
     except (RuntimeError, TypeError, torch.onnx.errors.OnnxExporterError) as error:
         first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise UserError(f"this network cannot be written as {form}: {first}", where=run) from error
     assert made is not None
     made.model.metadata_props.update(metadata)
     made.save(str(path), external_data=False)
+
+
+def _stable_sort() -> Any:
+    """Algorithm 1's sort for ONNX, whose TopK puts the lower index first among equals: a stable sort."""
+    from onnxscript import opset18 as op
+
+    def sort(self: Any, *, stable: bool = True, dim: int = -1, descending: bool = False) -> Any:
+        count = op.Gather(op.Shape(self), op.Constant(value_ints=[dim]))
+        return op.TopK(self, count, axis=dim, largest=int(descending), sorted=1)
+
+    return sort
 
 
 def _metadata(parameters: RunParameters, run: str) -> dict[str, str]:

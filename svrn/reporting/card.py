@@ -93,17 +93,28 @@ def _scores(run_dir: Path) -> Iterable[str]:
         metrics = _read(file)
         numbers = [f"{metrics[m]:.2f}" if isinstance(metrics.get(m), (int, float)) else "–" for m in METRICS]
         names = [str(metrics.get(name, "–")) for name in ("benchmark", "test", "protocol")]
+        names.append(_masks_at_inference(metrics))
         counts = f"{metrics.get('queries', '–')} / {metrics.get('gallery', '–')}"
         rows.append([*map(_cell, names), *numbers, counts])
     if not rows:
         yield "Not scored yet."
         return
-    yield f"| Benchmark | Test | Protocol | {' | '.join(METRICS)} | Queries / gallery |"
-    yield "|" + "---|" * (4 + len(METRICS))
+    yield f"| Benchmark | Test | Protocol | Masks | {' | '.join(METRICS)} | Queries / gallery |"
+    yield "|" + "---|" * (5 + len(METRICS))
     yield from (f"| {' | '.join(row)} |" for row in sorted(rows))
     yield ""
     yield "Percent. A number holds for its benchmark, test set and protocol alone; those of an embedded, rendered"
     yield "benchmark say nothing of photographs. One training: another seed gives other numbers."
+
+
+def _masks_at_inference(metrics: Mapping[str, Any]) -> str:
+    """Whether the embeddings were made with the masks on, as their origin says."""
+    origin = metrics.get("embeddings")
+    text = origin.get("inference") if isinstance(origin, dict) else None
+    try:
+        return "on" if json.loads(text or "{}").get("masks", True) else "off"
+    except (ValueError, AttributeError):
+        return "–"
 
 
 def _cell(text: str) -> str:

@@ -188,6 +188,8 @@ def _marks(results: Sequence[Result]) -> Iterable[str]:
         yield "/: not reported by the paper."
     if any(r.cell.reported == "lost" for r in results):
         yield "?: missing from the copy of the paper at hand."
+    if all(r.cell.metric in TIMINGS for r in results):
+        return
     yield "Bold: best of its column, underlined: second, the paper's numbers and ours each among themselves."
 
 

@@ -8,6 +8,9 @@ from svrn.config.tables import TIMINGS
 from svrn.reporting.methods import BASELINE, SVRN
 from svrn.reporting.suite import SuiteReport
 
+#: Where the paper's own gain is read: rows SVRN and Baseline of this table and column.
+PAPERS_GAIN = ("table1", "veri776.mAP")
+
 
 def write_figures(report: SuiteReport) -> list[Path]:
     """Draw every figure that the suite's results allow; broken files are named in the findings."""
@@ -49,7 +52,7 @@ def _cost(report: SuiteReport, folder: Path) -> list[Path]:
     gain = report.comparisons.of(by_model[SVRN].evaluations, by_model[BASELINE].evaluations, "mAP")
     if gain is None:
         return []
-    printed = {r.cell.row: r.reported for r in report.results if r.cell.table == "table1" and r.cell.metric == "mAP"}
+    printed = {r.cell.row: r.reported for r in report.results if (r.cell.table, r.cell.column) == PAPERS_GAIN}
     above, below = printed.get("SVRN"), printed.get("Baseline")
     paper = above - below if above is not None and below is not None else None
     return save(draw_cost(measured, paper, gain.paired.difference), folder / "cost")

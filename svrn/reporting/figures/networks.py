@@ -17,7 +17,7 @@ IMAGES = 5
 VEHICLES = 5
 IMAGES_EACH = 6
 #: Rows of the constraint's table, in the order in which Fig. 4 adds its parts.
-SPACES = ("SVRN w/o CSC", "SVRN+VCC", "SVRN+ICC", "SVRN+DCC", "SVRN+CSC")
+SPACES = ("SVRN w/o CSC", "SVRN+VCC", "SVRN+ICC", "SVRN+DCC", "SVRN+CSC", "SVRN")
 
 
 def draw(report: SuiteReport, folder: Path) -> list[Path]:
