@@ -1,0 +1,107 @@
+"""Suites resolved: which runs there are, which rows share them, and what is left out and why."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from svrn.config.documents import read_tree
+from svrn.config.study import Study, load_study
+from svrn.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+TEST_SETS = {"veri776": ["test"], "vehicleid": ["S", "M", "L"], "veriwild": ["S", "M", "L"]}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The shipped parameters with the user's folders set and manifests made."""
+    shutil.copytree(ROOT / "params", tmp_path / "params")
+    monkeypatch.chdir(tmp_path)
+    text = (tmp_path / "params/config.yaml").read_text()
+    for name in TEST_SETS:
+        text = text.replace(f"{name}: null", f"{name}: /data/{name}")
+        folder = tmp_path / "data" / name
+        folder.mkdir(parents=True)
+        digests = {"train_digest": f"train {name}", "digest": f"all {name}", "train_images": 1000}
+        (folder / "manifest.json").write_text(json.dumps(digests))
+    (tmp_path / "params/config.yaml").write_text(text)
+    return tmp_path
+
+
+def of_first_seed(study: Study) -> list[str]:
+    return [key for key, run in study.runs.items() if run.seed == study.suite.seeds[0]]
+
+
+def controls(study: Study) -> set[str]:
+    tables = {key: {cell.table for cell in study.cells_of(key)} for key in study.runs}
+    return {key for key, names in tables.items() if names == {"table8"}}
+
+
+def test_the_paper_is_24_distinct_trainings_for_each_seed(project: Path) -> None:
+    study = load_study("paper")
+    faithful = [key for key in of_first_seed(study) if key not in controls(study)]
+    by_benchmark = {name: sum(study.runs[key].benchmark == name for key in faithful) for name in TEST_SETS}
+    assert by_benchmark == {"veri776": 16, "vehicleid": 4, "veriwild": 4}
+    assert len(study.runs) == len(of_first_seed(study)) * 3
+    rows = {(cell.table, cell.row) for cell in study.cells if cell.kind == "run"}
+    assert len(rows) > len(of_first_seed(study)), "rows share runs"
+
+
+def test_embedded_layouts_share_their_training_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    study = load_study("demo")
+    assert len([key for key in study.runs if key not in controls(study)]) == 16
+    everywhere = [key for key in study.runs if len({name for run, name in study.embeddings if run == key}) >= 3]
+    assert len(everywhere) == 4, "baseline, SVRN, two and four stages fill all three benchmarks' columns"
+
+
+def test_same_key_same_parameters(project: Path) -> None:
+    study = load_study("paper")
+    for cell in (cell for cell in study.cells if cell.kind == "run"):
+        for parameters, evaluation in zip(cell.parameters, cell.evaluations, strict=True):
+            run = study.runs[evaluation.run].parameters
+            assert run.model.stages.count == parameters.model.stages.count
+            assert run.training.seed == parameters.training.seed
+
+
+def test_a_benchmark_without_data_is_left_out(project: Path) -> None:
+    file = project / "params/config.yaml"
+    file.write_text(file.read_text().replace("vehicleid: /data/vehicleid", "vehicleid: null"))
+    study = load_study("paper")
+    kinds = {cell.kind for cell in study.cells if cell.benchmark == "vehicleid"}
+    assert kinds == {"no_data", "reported_only"}
+    assert all(run.benchmark != "vehicleid" for run in study.runs.values())
+
+
+def test_a_benchmark_without_manifest_is_pending(project: Path) -> None:
+    (project / "data/veriwild/manifest.json").unlink()
+    study = load_study("paper")
+    assert study.pending == ("veriwild",)
+    pending = [cell for cell in study.cells if cell.kind == "pending"]
+    assert pending and all(cell.parameters and not cell.evaluations for cell in pending)
+
+
+def test_a_row_that_cannot_be_is_named(project: Path) -> None:
+    file = project / "params/tables/table2.yaml"
+    file.write_text(file.read_text().replace("model: svrn", "model: svrm", 1))
+    with pytest.raises(UserError) as caught:
+        load_study("paper")
+    assert "svrm" in str(caught.value) and "did you mean" in str(caught.value)
+
+
+def test_a_test_set_that_is_not_there_is_named(project: Path) -> None:
+    file = project / "params/tables/table3.yaml"
+    file.write_text(file.read_text().replace("benchmark: vehicleid, test: S", "benchmark: vehicleid, test: XL"))
+    with pytest.raises(UserError) as caught:
+        load_study("paper")
+    assert "'XL'" in str(caught.value) and "S, M, L" in str(caught.value)
+
+
+def test_reported_numbers_are_those_of_the_files() -> None:
+    for file in sorted((ROOT / "params/tables").glob("table*.yaml")):
+        tree = read_tree(file)
+        assert all(len(row["reported"]) == len(tree["columns"]) for row in tree["rows"]), file
