@@ -28,8 +28,10 @@ from svrn.evaluation.results import write_evaluation
 from svrn.files import write_json
 from svrn.reporting.suite import load_report
 from svrn.training import train
+from svrn.training.checkpoints import steps_saved
 
 STAGES = ("training", "embedding", "evaluation", "tables")
+STEPS = 15  # of each run
 PARAMS = Path(__file__).parents[2] / "params"
 
 _PERSONAL = ("events.jsonl", "run.json", "env.json")  # times, seconds, machine
@@ -109,6 +111,17 @@ def stage_of(folder: Path) -> str | None:
         return (folder / "stage").read_text() or None
     except FileNotFoundError:
         return None
+
+
+def steps_done(folder: Path) -> int:
+    """Steps that are safe: of every run, those of its newest checkpoint, or all of them."""
+    total = 0
+    for run in folder.glob("results/runs/*"):
+        if (run / "run.json").is_file():
+            total += STEPS
+        else:
+            total += max(steps_saved(run / "checkpoints"), default=0)
+    return total
 
 
 def results_of(folder: Path) -> dict[str, bytes]:

@@ -17,11 +17,11 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "training"))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from fault_project import STAGES, make_project, records_of, results_of, run_pipeline, stage_of
+from fault_project import STAGES, make_project, records_of, results_of, run_pipeline, stage_of, steps_done
 from worlds import processes, start
 
-#: Kills a round and stage. The later stages are short: of three tries for each kill some find them finished.
-A_ROUND = {"training": 9, "embedding": 2, "evaluation": 2, "tables": 2}
+#: Tries a round and stage. The later stages are short: some tries find them finished.
+A_ROUND = {"training": 12, "embedding": 2, "evaluation": 2, "tables": 2}
 
 
 class Undisturbed:
@@ -65,13 +65,23 @@ def undisturbed(tmp_path_factory) -> Undisturbed:
     return Undisturbed(tmp_path_factory.mktemp("faults") / "undisturbed")
 
 
-def kill_during(folder: Path, stage: str, delay: float) -> str | None:
-    """Start the pipeline, wait until it is in `stage`, and `delay` more, then kill it: the stage it died in."""
+def kill_during(folder: Path, stage: str, seconds: float, chance: random.Random) -> str | None:
+    """Start the pipeline and kill it in `stage`, which takes about `seconds`: the stage it died in, None where it ended.
+
+    A training is killed some checkpoints on and then at any moment of a step, so that it always gets somewhere.
+    """
     (folder / "stage").unlink(missing_ok=True)
     child = start(run_pipeline, folder, context=context())
-    while child.is_alive() and stage_of(folder) not in (stage, *STAGES[STAGES.index(stage) + 1 :], "done"):
+    later = (*STAGES[STAGES.index(stage) + 1 :], "done")
+    while child.is_alive() and stage_of(folder) not in (stage, *later):
         time.sleep(0.002)
-    child.join(timeout=delay)
+    if stage == "training":
+        goal = steps_done(folder) + chance.randrange(4)
+        while child.is_alive() and stage_of(folder) == stage and steps_done(folder) < goal:
+            time.sleep(0.002)
+        child.join(timeout=chance.random() * 0.08)
+    else:
+        child.join(timeout=chance.random() * 0.8 * seconds)
     died = stage_of(folder)
     alive = child.exitcode is None
     child.kill()
@@ -91,10 +101,8 @@ def campaign(undisturbed: Undisturbed, folder: Path, kills: int, seed: int) -> C
         make_project(project)
         here: Counter[str] = Counter()
         for stage, number in A_ROUND.items():
-            for _ in range(3 * number):
-                if here[stage] >= number:
-                    break
-                died = kill_during(project, stage, chance.random() * 0.8 * undisturbed.seconds[stage])
+            for _ in range(number):
+                died = kill_during(project, stage, undisturbed.seconds[stage], chance)
                 if died in STAGES:
                     here[died] += 1
         run_to_the_end(project)
