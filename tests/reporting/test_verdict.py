@@ -40,9 +40,11 @@ class _Benchmark:
     embedded: bool = True
 
 
+@dataclass(frozen=True)
+@dataclass(frozen=True)
 class _Study:
-    benchmarks = {"b": _Benchmark()}
-    tables: dict = {}
+    benchmarks: dict[str, _Benchmark] = field(default_factory=lambda: {"b": _Benchmark()})
+    tables: dict[str, object] = field(default_factory=dict)
 
 
 class _Comparisons:
