@@ -119,9 +119,10 @@ def steps_saved(folder: Path) -> list[int]:
 
 
 def _steps(folder: Path) -> list[int]:
-    if not folder.is_dir():
+    try:
+        found = [match for file in folder.iterdir() if (match := _NAME.fullmatch(file.name))]
+    except FileNotFoundError:
         return []
-    found = [match for file in folder.iterdir() if (match := _NAME.fullmatch(file.name))]
     return sorted((int(match[1]) for match in found), reverse=True)
 
 

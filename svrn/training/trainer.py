@@ -232,6 +232,7 @@ class Trainer:
             if self.device.type == "cpu":
                 torch._foreach_copy_(self._buffers, self._sound)  # the weights have not moved yet
                 self.save()
+        self.group.wait()  # all processes see the same loss; none leaves before the state is kept
         kept = steps_saved(self.folder)
         raise UserError(
             f"the loss is not finite at step {step + 1} ({', '.join(bad)}); its {len(images)} images: "

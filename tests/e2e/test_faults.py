@@ -66,7 +66,7 @@ def undisturbed(tmp_path_factory) -> Undisturbed:
 
 
 def kill_during(folder: Path, stage: str, seconds: float, chance: random.Random) -> str | None:
-    """Start the pipeline and kill it in `stage`, which takes about `seconds`: the stage it died in, None where it ended.
+    """Start the pipeline and kill it in `stage`, which takes about `seconds`: where it died, None where it ended.
 
     A training is killed some checkpoints on and then at any moment of a step, so that it always gets somewhere.
     """
