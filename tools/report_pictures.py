@@ -1,6 +1,6 @@
 """Make the README's pictures of a suite's report: `python tools/report_pictures.py [--suite demo]`.
 
-Writes docs/img/report.png (a cell's evidence, salience shown), docs/img/compare.png (SVRN against its baseline, query by
+Writes docs/img/report.png (a cell: evidence, salience shown), docs/img/compare.png (SVRN against its baseline by
 query) and docs/img/tables.png (a table on the first page) from results/<suite>/report/. Needs Chromium and the test
 extras.
 """
