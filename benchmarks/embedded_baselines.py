@@ -1,7 +1,7 @@
 """What simple features score on the embedded benchmark, on both of its test splits.
 
     python -m benchmarks.embedded_baselines [--preset demo] [--root data/embedded-baselines]
-        [--embeddings FILE --embeddings-unseen FILE]
+        [--pixels N] [--frames N] [--embeddings FILE --embeddings-unseen FILE]
 
 Raw pixels, a colour histogram, ImageNet features of EfficientNet-Lite0, and any embeddings given (a trained
 baseline's), under VeRi-776's protocol: mAP, CMC@1, and how often the first match has the right model and colour. Also
@@ -26,7 +26,8 @@ from PIL import Image
 from svrn.data.benchmarks.build import build_manifest
 from svrn.data.embeddings import Embeddings, read_embeddings
 from svrn.data.manifest import Manifest
-from svrn.data.synthetic import render_benchmark
+from svrn.data.synthetic import make_preset, render_benchmark
+from svrn.data.synthetic.presets import preset_named
 from svrn.evaluation.evaluator import evaluate
 from svrn.evaluation.options import Options
 from svrn.files import write_json
@@ -51,17 +52,23 @@ class Row:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", default="demo")
+    parser.add_argument(
+        "--pixels", type=int, help="smaller images than the preset's, for its full number of identities"
+    )
+    parser.add_argument("--frames", type=int, help="fewer frames of each pass than the preset's")
     parser.add_argument("--root", type=Path, default=Path("data/embedded-baselines"))
     parser.add_argument("--embeddings", type=Path, help="of the main split, e.g. a trained baseline's")
     parser.add_argument("--embeddings-unseen", type=Path, help="of the unseen split")
     parser.add_argument("--out", type=Path, default=Path("results/embedded-baselines.json"))
     chosen = parser.parse_args()
     given = {"main": chosen.embeddings, "unseen": chosen.embeddings_unseen}
+    changed = {name: value for name in ("pixels", "frames") if (value := getattr(chosen, name)) is not None}
+    preset = make_preset(**{**preset_named(chosen.preset).model_dump(), **changed})
     rows: list[Row] = []
     nearest: dict[str, float] = {}
     for split in SPLITS:
-        folder = chosen.root / f"{chosen.preset}-{split}"
-        render_benchmark(chosen.preset, "veri776", folder, split=split, images=chosen.root / "rendered-images")
+        folder = chosen.root / f"{preset.name}-{preset.pixels}-{preset.frames}-{split}"
+        render_benchmark(preset, "veri776", folder, split=split, images=chosen.root / "rendered-images")
         manifest = build_manifest("embedded", "veri776", folder, official=False, progress=_silent)
         truth = pd.read_parquet(folder / "ground_truth.parquet", columns=["image", "model", "colour"]).set_index(
             "image"
@@ -78,7 +85,7 @@ def main() -> None:
     write_json(
         chosen.out,
         {
-            "preset": chosen.preset,
+            "preset": preset.model_dump(),
             "protocol": "veri776",
             "rows": [asdict(row) for row in rows],
             "nearest_by_raw_pixels_is_same_vehicle_and_camera": nearest,
