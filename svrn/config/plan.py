@@ -14,8 +14,8 @@ import yaml
 from svrn.config.identity import differences, key_of, run_identity
 from svrn.config.parameters import RunParameters
 from svrn.config.products import evaluation_files, run_outputs
-from svrn.config.schedule import longest_first, relative_cost
-from svrn.config.study import DATA, RESULTS, Run, Study
+from svrn.config.schedule import costs, longest_first, relative_cost, training_images
+from svrn.config.study import RESULTS, Run, Study
 
 State = Literal["done", "stopped", "to do"]
 
@@ -31,6 +31,7 @@ class PastRun:
     label: str
     identity: dict[str, Any]
     parameters: RunParameters
+    cost: float
     device_seconds: float | None
     device_kind: str | None
 
@@ -75,9 +76,9 @@ def make_plan(study: Study) -> Plan:
     """Look at what is there and say what is missing."""
     past = list(past_runs())
     finished = {one.key: one for one in past}
-    images = {name: _images(name) for name in study.benchmarks}
+    cost = costs(study)
     planned = []
-    for run in longest_first(list(study.runs.values())):
+    for run in longest_first(study):
         state = _state(run)
         cells = study.cells_of(run.key)
         rows = tuple(dict.fromkeys(f"{cell.table}: {cell.row}" for cell in cells))
@@ -85,7 +86,7 @@ def make_plan(study: Study) -> Plan:
         if state == "done" and known and known.device_seconds is not None:
             estimate: Estimate | None = Estimate(known.device_seconds, "measured")
         else:
-            estimate = _estimate(run.parameters, images.get(run.benchmark), past, study)
+            estimate = _estimate(run.parameters, cost[run.key], past, study)
         planned.append(PlannedRun(run, state, rows, len(cells), _why(run, state, past), estimate))
     missing_scores = {str(Path(file).parent) for file in evaluation_files(study) if not Path(file).is_file()}
     return Plan(
@@ -110,7 +111,8 @@ def past_runs(folder: Path = RESULTS / "runs") -> Iterator[PastRun]:
         record = _record(file.with_name("run.json"))
         seconds = record.get("device_seconds")
         kind = record.get("device_kind")
-        yield PastRun(file.parent.name, str(content.get("label", "")), identity, parameters, seconds, kind)
+        cost = relative_cost(parameters, training_images(str(content.get("benchmark", ""))))
+        yield PastRun(file.parent.name, str(content.get("label", "")), identity, parameters, cost, seconds, kind)
 
 
 def _record(file: Path) -> dict[str, Any]:
@@ -144,11 +146,10 @@ def _why(run: Run, state: State, past: list[PastRun]) -> tuple[str, ...]:
     return (f"never trained; nearest is {nearest.key} ({nearest.label}):", *changes)
 
 
-def _estimate(parameters: RunParameters, images: int | None, past: list[PastRun], study: Study) -> Estimate | None:
-    cost = relative_cost(parameters, images) if images else relative_cost(parameters)
+def _estimate(parameters: RunParameters, cost: float, past: list[PastRun], study: Study) -> Estimate | None:
     alike = [one for one in past if _alike(one.parameters, parameters)]
     for those, rests_on in ((alike, "past runs like it"), (past, "past runs of other networks")):
-        rates = [one.device_seconds / relative_cost(one.parameters) for one in those if one.device_seconds]
+        rates = [one.device_seconds / one.cost for one in those if one.device_seconds]
         if rates:
             return Estimate(cost * median(rates), rests_on)
     milliseconds = _paper_step(study)
@@ -169,13 +170,6 @@ def _paper_step(study: Study) -> float | None:
                 if column.metric == "train.ms" and row.model == "baseline" and isinstance(reported, (int, float)):
                     return float(reported)
     return None
-
-
-def _images(benchmark: str) -> int | None:
-    """Training images of a benchmark, from its manifest's sidecar where that is made."""
-    content = _record(DATA / benchmark / "manifest.json")
-    count = content.get("train_images")
-    return int(count) if isinstance(count, int) and count > 0 else None
 
 
 def _waiting(study: Study) -> dict[str, int]:

@@ -14,7 +14,7 @@ from svrn.config.benchmark import Benchmark
 from svrn.config.documents import suggestion
 from svrn.config.identity import EVALUATION_SEMANTICS as EVALUATION_SEMANTICS
 from svrn.config.identity import effective_inference, key_of, run_identity
-from svrn.config.schedule import positions
+from svrn.config.schedule import positions, priorities
 from svrn.config.study import DATA, Cell, Embedding, Evaluation, Run, Study, digests_of, load_study
 from svrn.config.suite import Settings
 from svrn.errors import UserError
@@ -50,14 +50,17 @@ class CurrentStudy:
         self.suite = suite
         self.now: Study = load_study(suite)
         self._seen = self._sidecars()
-        self._positions = positions(self.now)
+        self._order()
+
+    def _order(self) -> None:
+        self._positions, self._priorities = positions(self.now), priorities(self.now)
 
     def refresh(self) -> None:
         """Resolve again where a manifest has come or changed since."""
         seen = self._sidecars()
         if seen != self._seen:
             self._seen, self.now = seen, load_study(self.suite)
-            self._positions = positions(self.now)
+            self._order()
 
     def run(self, key: str) -> Run:
         """A run by its key; UserError where the suite has none of that key."""
@@ -78,6 +81,10 @@ class CurrentStudy:
     def position(self, run: str) -> str:
         """A run's place in the queue: `3 of 21`."""
         return self._positions.get(run, "")
+
+    def priority(self, run: str) -> int:
+        """Snakemake's priority of a training: longer ones first."""
+        return self._priorities.get(run, 1)
 
     def embedded(self) -> list[str]:
         """The benchmarks that are rendered."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import heapq
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from svrn.config.parameters import RunParameters
-from svrn.config.study import Run, Study
+from svrn.config.study import DATA, Run, Study
 
 #: Images of a training set whose size is not known yet; cancels out within a suite.
 _NOMINAL_IMAGES = 37_778
@@ -33,21 +34,38 @@ def steps(parameters: RunParameters, images: int = _NOMINAL_IMAGES) -> int:
     return training.optimisation.epochs * max(1, batches // training.batches.accumulate)
 
 
-def longest_first(runs: Sequence[Run]) -> list[Run]:
+def training_images(benchmark: str) -> int:
+    """Training images of a benchmark as its manifest's sidecar tells; a nominal number before that is made."""
+    try:
+        content = json.loads((DATA / benchmark / "manifest.json").read_text(encoding="utf-8"))
+        return max(1, int(content["train_images"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return _NOMINAL_IMAGES
+
+
+def costs(study: Study) -> dict[str, float]:
+    """The relative cost of every run, by its key."""
+    images = {name: training_images(name) for name in study.benchmarks}
+    return {run.key: relative_cost(run.parameters, images[run.benchmark]) for run in study.runs.values()}
+
+
+def longest_first(study: Study) -> list[Run]:
     """Runs in the order they should start: long ones first, so that no long one is left for the end."""
-    return sorted(runs, key=lambda run: (-relative_cost(run.parameters), run.seed, run.key))
+    cost = costs(study)
+    return sorted(study.runs.values(), key=lambda run: (-cost[run.key], run.seed, run.key))
 
 
 def positions(study: Study) -> dict[str, str]:
     """Every run's place in the queue: `3 of 21`."""
-    ordered = longest_first(list(study.runs.values()))
+    ordered = longest_first(study)
     return {run.key: f"{place} of {len(ordered)}" for place, run in enumerate(ordered, start=1)}
 
 
-def priority(parameters: RunParameters, study: Study) -> int:
-    """Snakemake's priority of a training: 1 to 1000, higher for longer ones."""
-    most = max((relative_cost(run.parameters) for run in study.runs.values()), default=1.0)
-    return max(1, round(1000 * relative_cost(parameters) / most))
+def priorities(study: Study) -> dict[str, int]:
+    """Snakemake's priority of every training: 1 to 1000, higher for longer ones."""
+    cost = costs(study)
+    most = max(cost.values(), default=1.0)
+    return {key: max(1, round(1000 * one / most)) for key, one in cost.items()}
 
 
 @dataclass(frozen=True)

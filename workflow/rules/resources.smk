@@ -5,7 +5,6 @@ from os import environ
 
 from snakemake.resources import Resource
 
-from svrn.config import schedule
 from svrn.config.devices import Devices
 from svrn.training.device_list import visible_devices
 
@@ -51,4 +50,4 @@ def one_gpu(wildcards):
 
 
 def train_priority(wildcards):
-    return schedule.priority(run_of(wildcards).parameters, study.now)
+    return study.priority(wildcards.run)
