@@ -41,7 +41,6 @@ class _Benchmark:
 
 
 @dataclass(frozen=True)
-@dataclass(frozen=True)
 class _Study:
     benchmarks: dict[str, _Benchmark] = field(default_factory=lambda: {"b": _Benchmark()})
     tables: dict[str, object] = field(default_factory=dict)
