@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from svrn.evaluation.grid import Grid
 from svrn.evaluation.options import Options
 from svrn.evaluation.product import Block, product
 from svrn.evaluation.ranking import Floats, Ints, chunk_of, floor_of_nearest, reaching
+from svrn.evaluation.spread import each
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,9 @@ def nearest(query: Grid, gallery: Grid, k: int, options: Options) -> Nearest:
     found = Nearest(np.empty((count, k), dtype=np.int32), np.empty((count, k)), np.empty(count))
     exact = exact_scores(query, gallery)
 
-    def one(index: int, line: Block, bound: float) -> None:
-        rows, scores = _highest(index, line, k, bound, exact)
-        found.rows[index], found.scores[index] = rows, scores
+    def one(block: Block, start: int, bound: float, number: int) -> None:
+        index, line = start + number, block[number]
+        found.rows[index], found.scores[index] = _highest(index, line, k, bound, exact)
         low = np.flatnonzero(line <= float(line.min()) + 2 * bound)
         found.lowest[index] = exact(index, low).min()
 
@@ -51,8 +53,7 @@ def nearest(query: Grid, gallery: Grid, k: int, options: Options) -> Nearest:
             block = bulk.scores(query.vectors[start : start + chunk])
             if gallery.half_norms is not None:
                 block -= gallery.half_norms.astype(block.dtype)
-            indices = range(start, start + len(block))
-            list(pool.map(one, indices, block, [bound] * len(block), chunksize=8))
+            each(partial(one, block, start, bound), len(block), pool, size)
     return found
 
 

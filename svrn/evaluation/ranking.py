@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -26,6 +27,7 @@ from svrn.evaluation.exact import exact_scores, rounding_of_halves
 from svrn.evaluation.grid import Grid
 from svrn.evaluation.options import Options
 from svrn.evaluation.product import Block, product
+from svrn.evaluation.spread import each
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -108,12 +110,12 @@ def rank(
             bound = adjustment.bound(bound)
         for start in range(0, len(trial.query), chunk):
             block = scorer.finish(bulk.scores(query.vectors[start : start + chunk]))
-            positions = range(start, start + len(block))
-            if block.size < 2**22:
-                result.extend(scorer.ranked(i, line, bound) for i, line in zip(positions, block, strict=True))
-            else:
-                result.extend(pool.map(scorer.ranked, positions, block, [bound] * len(block), chunksize=8))
+            result += each(partial(_line_ranked, scorer, block, start, bound), len(block), pool, block.shape[1])
     return result
+
+
+def _line_ranked(scorer: _Scorer, block: Block, start: int, bound: float, line: int) -> Ranked:
+    return scorer.ranked(start + line, block[line], bound)
 
 
 def chunk_of(options: Options, queries: int, gallery: int) -> int:

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,7 @@ from svrn.evaluation.nearest import nearest
 from svrn.evaluation.options import Options
 from svrn.evaluation.product import Block
 from svrn.evaluation.ranking import Floats, Ints
+from svrn.evaluation.spread import each
 
 ROWS = 4096
 
@@ -129,16 +131,16 @@ def _encoded(
     near = _mutual(neighbours[:, : k1 + 1])
     half = _mutual(neighbours[:, : int(np.around(k1 / 2.0)) + 1])
 
-    def weights(index: int, columns: Ints) -> Floats:
-        values = np.exp(-distances.of(index, exact(index, columns)))
+    def weights(start: int, pattern: sparse.csr_array, row: int) -> Floats:
+        columns = pattern.indices[pattern.indptr[row] : pattern.indptr[row + 1]]
+        values = np.exp(-distances.of(start + row, exact(start + row, columns)))
         return values / values.sum()
 
     parts = []
     with ThreadPoolExecutor(options.thread_count()) as pool:
         for start, pattern in _expanded(near, half):
-            rows = range(start, start + pattern.shape[0])
-            columns = np.split(pattern.indices, pattern.indptr[1:-1])
-            data = np.concatenate(list(pool.map(weights, rows, columns, chunksize=16)))
+            numbers = len(pattern.indices) // pattern.shape[0] * union.vectors.shape[1]
+            data = np.concatenate(each(partial(weights, start, pattern), pattern.shape[0], pool, numbers))
             parts.append(sparse.csr_array((data, pattern.indices, pattern.indptr), shape=pattern.shape))
     return sparse.csr_array(sparse.vstack(parts, format="csr"))
 

@@ -4,6 +4,7 @@ refuses."""
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from svrn.errors import UserError
 from svrn.evaluation import embedding
 from svrn.evaluation.embedding import PassOptions, embed
 from svrn.evaluation.evaluator import evaluate
+from svrn.model.run import read_config
 
 
 @pytest.fixture(autouse=True)
@@ -134,3 +136,29 @@ def test_a_diverged_model_is_refused(run: Path, manifest: Manifest, tmp_path: Pa
     save_file(state, broken / "model.safetensors")
     with pytest.raises(UserError, match="embeddings are not finite"):
         embed(broken, manifest, tmp_path / "e.parquet")
+
+
+def test_the_command_names_the_file_after_the_way_of_inference(run: Path, manifest: Manifest, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from svrn.cli import load
+    from svrn.config.identity import inference_key
+    from svrn.data.manifest import write_manifest
+
+    write_manifest(manifest, tmp_path / "m.parquet")
+    mine = tmp_path / "run"
+    shutil.copytree(run, mine)
+    parameters, _ = read_config(mine / "config.yaml")
+    result = CliRunner().invoke(load("embed"), [str(mine), str(tmp_path / "m.parquet"), "--flip"])
+    assert result.exit_code == 0, result.output
+    flipped = parameters.model_copy(update={"inference": Inference(flip=True)})
+    assert inference_key(flipped) != inference_key(parameters)
+    file = mine / "embeddings" / f"{manifest.benchmark}-{inference_key(flipped)}.parquet"
+    assert len(read_embeddings(file).images) == 20 and "embedded 20 of 20" in result.output
+
+
+def test_a_way_of_inference_that_the_suite_has_not_is_said(run: Path) -> None:
+    from svrn.cli.embed import embed as command
+
+    with pytest.raises(UserError, match="does not embed 'nothing' with run"):
+        command(str(run), "nothing", inference="00000000", suite="smoke")
