@@ -102,7 +102,7 @@ def test_an_experiment_is_named_and_shares_runs(project: Project) -> None:
 def test_an_older_commit_gets_its_tables_back(project: Project, tmp_path: Path) -> None:
     remote = tmp_path / "remote"
     dvc(project, "remote", "add", "--local", "-d", "here", str(remote))
-    dvc(project, "push", "-q", "-A")
+    dvc(project, "push", "-A")
     shutil.rmtree(project.folder / "results/one/tables", ignore_errors=True)
     shutil.rmtree(project.folder / ".dvc/cache")
     first = git(project, "rev-list", "--max-parents=0", "HEAD").text.strip()
@@ -110,7 +110,7 @@ def test_an_older_commit_gets_its_tables_back(project: Project, tmp_path: Path) 
     assert older != first
     git(project, "checkout", "-q", older)
     before = trainings(project)
-    dvc(project, "pull", "-q")
+    dvc(project, "pull", "--force")
     assert (project.folder / "results/one/tables/table3.csv").is_file()
     assert "51" not in (project.folder / "results/one/metrics.json").read_text()
     dvc(project, "repro")
