@@ -24,6 +24,8 @@ ROWS = 4096
 # rest off.
 UNIT_BF16 = 2.0**-8
 UNIT_TF32 = 2.0**-10
+# Tensor cores cut off what they add instead of rounding it, at a few bits beyond float32's.
+UNIT_TENSOR = 2.0**-22
 
 
 def torch_product(query: Grid, gallery: Grid, options: Options) -> Product:
@@ -44,7 +46,8 @@ def torch_product(query: Grid, gallery: Grid, options: Options) -> Product:
     kind = torch.float64 if options.precision == "float64" else torch.float32
     resident = torch.from_numpy(gallery.vectors).to(device, kind)
     dimension = query.vectors.shape[1]
-    bound = 0.0 if kind == torch.float64 else accumulation(dimension) * query.greatest * gallery.greatest
+    unit = UNIT_TENSOR if options.precision == "tf32" else UNIT32
+    bound = 0.0 if kind == torch.float64 else accumulation(dimension, unit) * query.greatest * gallery.greatest
     if options.precision == "tf32":
         bound += (2 * UNIT_TF32 + UNIT_TF32**2) * (1 + bound) * query.greatest * gallery.greatest
 
@@ -77,11 +80,10 @@ def checked_device(name: str) -> torch.device:
 
 
 def _bfloat16(query: Grid, gallery: Grid, device: torch.device) -> Product:
-    """Rounded inputs, float32 sums, a rounded result.
+    """Rounded inputs, float32 sums; on the CPU a rounded result, for it has no other.
 
-    With q = q' + e and g = g' + f (q', g' rounded), |q.g - q'.g'| <= |e||g| + |q'||f|: the norms of what the
-    rounding took away are measured, which is tighter than the worst case. The sum errs by gamma_n |q'||g'|,
-    the result by 2^-8 of itself.
+    With q = q' + e and g = g' + f (q', g' rounded), |q.g - q'.g'| <= |e||g| + |q'||f|: the norms of what the rounding
+    took away are measured, which is tighter than the worst case. The sum errs by gamma_n |q'||g'|.
     """
     resident = torch.empty(gallery.vectors.shape, dtype=torch.bfloat16, device=device)
     lost_gallery = _round_into(gallery.vectors, resident)
@@ -90,13 +92,16 @@ def _bfloat16(query: Grid, gallery: Grid, device: torch.device) -> Product:
     del probe
     rounded_query, rounded_gallery = query.greatest + lost_query, gallery.greatest + lost_gallery
     inputs = lost_query * gallery.greatest + rounded_query * lost_gallery
-    sums = accumulation(query.vectors.shape[1], UNIT32) * rounded_query * rounded_gallery
-    most = rounded_query * rounded_gallery + sums
-    bound = inputs + sums + UNIT_BF16 * most
+    sums = accumulation(query.vectors.shape[1], UNIT_TENSOR) * rounded_query * rounded_gallery
+    bound = inputs + sums
+    if device.type == "cpu":
+        bound += UNIT_BF16 * (rounded_query * rounded_gallery + sums)
 
     def scores(block: npt.NDArray[np.float32]) -> Block:
         rounded = torch.from_numpy(block).to(device, torch.bfloat16)
-        return (rounded @ resident.T).to(torch.float32).cpu().numpy()
+        if device.type == "cpu":
+            return (rounded @ resident.T).to(torch.float32).numpy()
+        return torch.mm(rounded, resident.T, out_dtype=torch.float32).cpu().numpy()
 
     return Product(scores, bound * (1 + 1e-6))
 

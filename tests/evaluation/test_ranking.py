@@ -129,3 +129,19 @@ def test_all_embeddings_alike_give_the_worst_ranks() -> None:
     for ranked in rank(trial, RULES[1], items, *grids, ONE):
         count = len(ranked.ranks)
         assert ranked.ranks.tolist() == list(range(12 - count + 1, 13))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["float32", "float64", "bfloat16", "tf32"])
+def test_a_gpu_gives_the_same_ranks(precision: str) -> None:
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU here")
+    rng = np.random.default_rng(7)
+    trial = Trial(None, made_rows(rng, 15, "q", 4), made_rows(rng, 400, "g", 4))
+    vectors = made_vectors(rng, 415, 300, 3)
+    query, gallery = on_grid(vectors, np.arange(15), "cosine"), on_grid(vectors, np.arange(15, 415), "cosine")
+    items, _ = gallery_items(trial.gallery, RULES[0])
+    here = rank(trial, RULES[0], items, query, gallery, ONE)
+    there = rank(trial, RULES[0], items, query, gallery, Options(device="cuda", precision=precision))
+    assert [r.ranks.tolist() for r in here] == [r.ranks.tolist() for r in there]
