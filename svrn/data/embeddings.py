@@ -54,9 +54,7 @@ def write_embeddings(embeddings: Embeddings, path: str | os.PathLike[str]) -> No
     table = pa.table({"image": pa.array(embeddings.images, pa.string()), "embedding": values})
     metadata = {f"svrn.{key}": value for key, value in embeddings.origin.items()}
     with atomic_write(path) as temporary:
-        pq.write_table(
-            table.replace_schema_metadata(metadata), temporary, compression="none", row_group_size=8192
-        )
+        pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="none", row_group_size=8192)
 
 
 def read_embeddings(path: str | os.PathLike[str]) -> Embeddings:
@@ -103,9 +101,7 @@ def open_parquet(file: Path) -> Iterator[pq.ParquetFile]:
         raise UserError("no such file", where=str(file)) from None
     except (pa.ArrowInvalid, OSError) as error:
         first = str(error).splitlines()[0]
-        raise UserError(
-            f"not a whole Parquet file: {first}", where=str(file), mend="write it again"
-        ) from error
+        raise UserError(f"not a whole Parquet file: {first}", where=str(file), mend="write it again") from error
 
 
 def _check_finite(images: npt.NDArray[np.object_], vectors: npt.NDArray[np.float32], file: Path) -> None:
