@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from svrn.config.study import Evaluation
+from svrn.errors import UserError
 from svrn.evaluation.intervals import (
     Interval,
     PairedDifference,
@@ -96,9 +97,14 @@ class Comparisons:
         pooled_first, pooled_second = pool([a for a, _ in there]), pool([b for _, b in there])
         if pooled_first is None or pooled_second is None or not pooled_first["valid"].any():
             return {}
-        each = [paired_difference(a, b, n_boot=1) for a, b in there]
+        try:
+            each = [paired_difference(a, b, n_boot=1) for a, b in there]
+            pooled = paired_difference(pooled_first, pooled_second)
+        except UserError as error:  # one of them was scored on other images, by an older version perhaps
+            self.records.say(first[0].folder / "queries.parquet", f"not compared with {second[0].folder}: {error.what}")
+            return {}
         found = {}
-        for metric, paired in paired_difference(pooled_first, pooled_second).items():
+        for metric, paired in pooled.items():
             values = [one[metric].difference.value for one in each]
             found[metric] = Difference(paired, seed_interval(values), sum(v > 0 for v in values), len(values))
         return found

@@ -28,3 +28,10 @@ def project(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     shutil.copytree(finished, root, copy_function=shutil.copy)
     monkeypatch.chdir(root)
     return root
+
+
+@pytest.fixture
+def small_project(project: Path) -> Path:
+    """The same, its suite cut down to tables 2 and 8."""
+    fake.keep_tables(project, "table2", "table8")
+    return project

@@ -59,6 +59,12 @@ def make_project(
         _benchmark(root / "data" / f"fake-{role}", role, size)
 
 
+def keep_tables(root: Path, *names: str) -> None:
+    """Cut the fake suite down to some tables."""
+    file = root / "params" / "suites" / "fake.yaml"
+    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | {"tables": list(names)}))
+
+
 def study_of(root: Path) -> Study:
     """The fake suite, resolved."""
     return load_study("fake", root / "params", root / "data")

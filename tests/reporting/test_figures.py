@@ -14,6 +14,7 @@ from svrn.reporting.figures.fig4 import plane, stage_cosine
 from svrn.reporting.figures.gains import gains_of
 from svrn.reporting.suite import load_report
 from svrn.reporting.timings import ratios, read_timings
+from tests.reporting import fake
 
 TIMING = {
     "device": "A device",
@@ -24,16 +25,8 @@ TIMING = {
 }
 
 
-def _tables(root: Path, *names: str) -> None:
-    import yaml
-
-    file = root / "params" / "suites" / "fake.yaml"
-    suite = yaml.safe_load(file.read_text()) | {"tables": list(names)}
-    file.write_text(yaml.safe_dump(suite))
-
-
 def test_every_figure_is_a_pdf_and_a_picture_and_comes_out_the_same_twice(project: Path) -> None:
-    _tables(project, "table2", "table7")
+    fake.keep_tables(project, "table2", "table7")
     (project / "results" / "fake").mkdir(exist_ok=True)
     (project / "results" / "fake" / "timing.json").write_text(json.dumps(TIMING))
     paths = write_figures(load_report("fake"))
