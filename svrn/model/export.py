@@ -114,7 +114,9 @@ def _write(embedder: Embedder, parameters: RunParameters, run: str, form: Format
 
 def _stable_sort() -> Any:
     """Algorithm 1's sort for ONNX, whose TopK puts the lower index first among equals: a stable sort."""
-    from onnxscript import opset18 as op
+    import onnxscript
+
+    op: Any = onnxscript.opset18  # its own types refuse what Shape gives
 
     def sort(self: Any, *, stable: bool = True, dim: int = -1, descending: bool = False) -> Any:
         count = op.Gather(op.Shape(self), op.Constant(value_ints=[dim]))
