@@ -30,7 +30,7 @@ PROFILE = (
     *("--set-threads", "train=1", "embed=1"),
     *("--slurm-no-account", "--slurm-status-command", "squeue"),
     *("--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2"),
-    *("--latency-wait", "10"),
+    *("--latency-wait", "10", "--retries", "1"),
 )
 
 
@@ -165,7 +165,7 @@ def test_slurm_gives_the_tables_of_a_local_run(
     assert again.code == 0, again.text[-5000:]
 
     local = small_project(tmp_path / "local")
-    shutil.copytree(project.folder / "data", local.folder / "data")
+    shutil.copytree(project.folder / "data", local.folder / "data", dirs_exist_ok=True)
     done = local.snakemake("all_tables", "--cores", "2", "--config", "suite=four", timeout=600)
     assert done.code == 0, done.text[-5000:]
     for name in ("four.csv", "four.tex"):
