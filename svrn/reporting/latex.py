@@ -32,7 +32,7 @@ _OPEN = r"""% Needs: \usepackage{booktabs}. Compiles as it is; within a document
   \documentclass[10pt]{article}
   \usepackage[a4paper,landscape,margin=15mm]{geometry}
   \usepackage{booktabs}
-  \def\svrnalone{}
+  \def\svrnalone{}\def\svrnnumbered{}
   \begin{document}
 \fi
 """
@@ -46,6 +46,7 @@ _PAGE = r"""\documentclass[10pt]{{article}}
 \pdfinfoomitdate=1
 \pdftrailerid{{}}
 \pdfsuppressptexinfo=-1
+\def\svrnnumbered{{}}
 \begin{{document}}
 {inputs}
 \end{{document}}
@@ -64,12 +65,21 @@ def as_latex(sheet: Sheet) -> str:
     return (
         _OPEN
         + "\\begin{table}[!htbp]\n\\centering\\small\n"
+        + _numbering(sheet)
         + f"\\caption{{{escape(sheet.title)}}}\n\\label{{tab:svrn-{sheet.name}}}\n"
         + body
         + "\\par\\medskip\n\\begin{minipage}{0.9\\linewidth}\\footnotesize\\raggedright\n"
         + f"{notes}\n\\end{{minipage}}\n\\end{{table}}\n"
         + _CLOSE
     )
+
+
+def _numbering(sheet: Sheet) -> str:
+    """Keeps the paper's number of a table wherever the document is ours; a table of another name is just counted."""
+    number = sheet.name.removeprefix("table")
+    if not number.isdigit():
+        return ""
+    return f"\\ifdefined\\svrnnumbered\\setcounter{{table}}{{{int(number) - 1}}}\\fi\n"
 
 
 def as_page(names: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from svrn.errors import UserError
 from svrn.files import atomic_write, write_text
-from svrn.reporting.latex import as_page
+from svrn.reporting.latex import as_latex, as_page
 from svrn.reporting.suite import SuiteReport
 
 
@@ -22,7 +22,9 @@ def write_pdf(report: SuiteReport) -> Path:
     """
     folder = report.folder / "tables"
     for table in report.study.tables:
-        report.write_table(table)
+        file = folder / f"{table}.tex"
+        if not file.is_file() or file.read_text(encoding="utf-8") != as_latex(report.sheet(table)):
+            report.write_table(table)  # one that is up to date keeps its time, on which the workflow goes
     page = folder / "tables.tex"
     write_text(page, as_page(list(report.study.tables)))
     if shutil.which("pdflatex") is None:

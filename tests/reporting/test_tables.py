@@ -165,4 +165,7 @@ def test_each_table_compiles_alone_all_compile_together_and_within_a_document(pr
     made = compile_latex(document, out)
     text = subprocess.run(["pdftotext", str(made), "-"], capture_output=True, text=True, check=True).stdout
     assert "The end." in text
-    assert "Table 2" in text
+    assert "Table 1:" in text, "within another's document it is numbered with the others there"
+    assert "Table 2:" in text
+    alone = subprocess.run(["pdftotext", str(out / "table6.pdf"), "-"], capture_output=True, text=True, check=True)
+    assert "Table 6:" in alone.stdout
