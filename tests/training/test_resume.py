@@ -110,7 +110,8 @@ def test_killed_again_and_again(undisturbed, patterns, tmp_path):
     kills = 0
     while not (tmp_path / "run" / "run.json").is_file():
         child = start(train_in, run, patterns, tmp_path / "run")
-        child.join(timeout=0.05 + chance.random() * 0.8)
+        # Longer after each kill, so that a busy machine gets through as well.
+        child.join(timeout=0.05 + chance.random() * 0.8 * (1 + kills / 10))
         if child.exitcode is None:
             child.kill()
             child.join()

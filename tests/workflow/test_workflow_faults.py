@@ -79,6 +79,7 @@ def test_ctrl_c_leaves_no_lock_and_a_second_call_is_told(project: Project) -> No
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a suite run in the background ignores it
     )
     logs = project.folder / "logs" / "train"
     try:
