@@ -31,7 +31,9 @@ def embed(
         Arithmetic | None, typer.Option(help="of the forward pass; that of the training where not given")
     ] = None,
     flip: Annotated[bool, typer.Option("--flip", help="average with the mirrored image's embedding")] = False,
-    batch: Annotated[int, typer.Option(min=1, help="images at a time")] = 64,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="images at a time; 64 on a GPU, 16 on a CPU where not given")
+    ] = None,
     devices: Annotated[int, typer.Option(min=1, help="GPUs to share the work")] = 1,
 ) -> None:
     """Embed every query, gallery and pool image. A pass that was stopped goes on where it was."""

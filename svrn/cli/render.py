@@ -15,7 +15,8 @@ def render(
     layout: Annotated[Literal["veri776", "vehicleid", "veriwild"], typer.Option(help="Whose on-disk layout.")],
     out: Annotated[Path, typer.Option(help="A new or empty folder, or the one of a killed render to continue.")],
     split: Annotated[
-        Literal["main", "unseen"], typer.Option(help="Test on known models, or on models that training never saw.")
+        Literal["main", "unseen", "held-out"],
+        typer.Option(help="Test on known models, on models never trained on, or on training vehicles held out."),
     ] = "main",
     images: Annotated[
         Path | None, typer.Option(help="Folder of finished images that layouts share; beside --out by default.")

@@ -17,7 +17,9 @@ class Embedded(Strict):
     """A rendered benchmark: made from code, nothing is downloaded."""
 
     preset: str = Field(description="preset of the renderer: tiny, demo, synthetic, full")
-    split: Literal["main", "unseen"] = Field("main", description="main, or the test split of models never trained on")
+    split: Literal["main", "unseen", "held-out"] = Field(
+        "main", description="tested on: main; unseen, models never trained on; held-out, some of the training vehicles"
+    )
 
 
 class TestSet(Strict):

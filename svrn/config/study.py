@@ -253,11 +253,24 @@ class _Resolver:
                 where=str(self.params / "benchmarks" / f"{name}.yaml"),
                 mend=f"its test sets: {', '.join(benchmark.tests)}",
             )
-        protocol = benchmark.tests[column.test].protocols[0]
+        protocol = self._protocol(table, column, name)
         if self.digests[name] is None:
             return cell("pending", protocol, parameters=parameters)
         evaluations = tuple(self._evaluation(row, p, name, column.test, protocol) for p in parameters)
         return cell("run", protocol, parameters=parameters, evaluations=evaluations)
+
+    def _protocol(self, table: str, column: Column, name: str) -> str:
+        offered = self.study.benchmarks[name].tests[column.test].protocols
+        if column.protocol is None:
+            return offered[0]
+        if column.protocol not in offered:
+            raise UserError(
+                f"{table} asks for protocol {column.protocol!r} on test set {column.test!r} of {name}, which names "
+                f"{', '.join(offered)}",
+                where=str(self.params / "benchmarks" / f"{name}.yaml"),
+                mend=f"add it to tests.{column.test}.protocols, or take {table} out of the suite",
+            )
+        return column.protocol
 
     def _benchmark_name(self, role: str, table: str) -> str:
         try:

@@ -18,20 +18,23 @@ class Column(Strict):
     metric: Metric
     benchmark: str | None = Field(None, description="the role a suite fills: veri776, vehicleid or veriwild")
     test: str = Field("test", description="the test set's name")
+    protocol: str | None = Field(None, description="another protocol than the test set's headline")
 
     @model_validator(mode="after")
     def _times_have_no_benchmark(self) -> Column:
         if (self.metric in TIMINGS) != (self.benchmark is None):
             raise ValueError("a metric needs a benchmark, a time has none")
+        if self.benchmark is None and self.protocol is not None:
+            raise ValueError("a time has no protocol")
         return self
 
     @property
     def name(self) -> str:
-        """The column's name in cells.parquet and `svrn trace`: `veriwild.S.mAP`, `veri776.mAP`, `train.ms`."""
+        """The column's name in cells.parquet and `svrn trace`: `veriwild.S.mAP`, `train.ms`, `veriwild.S.veriwild-junk-kept.mAP`."""
         if self.benchmark is None:
             return self.metric
-        test = "" if self.test == "test" else f"{self.test}."
-        return f"{self.benchmark}.{test}{self.metric}"
+        test = None if self.test == "test" else self.test
+        return ".".join(part for part in (self.benchmark, test, self.protocol, self.metric) if part)
 
 
 class Row(Strict):

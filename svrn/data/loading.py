@@ -88,7 +88,7 @@ class Batch:
 class TrainingBatches:
     """The batches of a training, by number: batch `i` is the same however the training got there.
 
-    rank, world: this process takes its part, in order, of every batch of the whole training.
+    rank, world: this process takes its `part`, in order, of every batch of the `whole` training.
 
     Raises:
         UserError: more identities a batch than there are, or a batch that does not divide by the processes.
@@ -107,7 +107,8 @@ class TrainingBatches:
                 where="training.batches",
                 mend="choose P x K as a multiple of execution.devices",
             )
-        self._part = slice(rank * size // world, (rank + 1) * size // world)
+        self.whole = size
+        self.part = slice(rank * size // world, (rank + 1) * size // world)
         self._plan: tuple[int, Rows, Rows] | None = None
 
     @property
@@ -130,7 +131,7 @@ class TrainingBatches:
     def batch(self, number: int) -> Batch:
         """This process's part of batch `number`, augmented."""
         epoch, all_rows, all_counts = self.rows(number)
-        rows, counts = all_rows[self._part], all_counts[self._part]
+        rows, counts = all_rows[self.part], all_counts[self.part]
         seed = self.training.seed
         chance = np.stack([draws(seed, epoch, int(r), int(c)) for r, c in zip(rows, counts, strict=True)])
         pixels = augment(self.store.fetch(rows), chance, self.training.input)

@@ -46,14 +46,14 @@ Vectors = npt.NDArray[np.float32]
 class PassOptions:
     """How the pass is made. `arithmetic` None: that of the run's training, float32 where a device lacks it.
 
-    inference: None: the run's own. batch: images at a time. workers: threads that decode. cache: folder of
+    inference: None: the run's own. batch: images at a time, None: 64 on a GPU and 16 on a CPU. workers: threads that decode. cache: folder of
     packed images, None decodes from the files. devices: torch names, several share the work.
     """
 
     inference: Inference | None = None
     arithmetic: Arithmetic | None = None
     devices: tuple[str, ...] = ("cpu",)
-    batch: int = 64
+    batch: int | None = None
     workers: int = 0
     cache: Path | None = None
 
@@ -89,7 +89,7 @@ def embed(
         networks: SimpleQueue[tuple[Network, torch.device]] = SimpleQueue()
         for name in options.devices:
             device = checked_device(name)
-            networks.put((load_run(run_dir, device), device))
+            networks.put((worker.prepared(load_run(run_dir, device)), device))
 
         def one(start: int) -> int:
             network, device = networks.get()
@@ -162,6 +162,17 @@ class _Worker:
     origin: dict[str, str]
     options: PassOptions
 
+    @property
+    def layout(self) -> torch.memory_format:
+        wanted = self.parameters.training.numerics.channels_last
+        return torch.channels_last if wanted else torch.contiguous_format
+
+    def prepared(self, network: Network) -> Network:
+        """The network as the pass runs it: folded, and laid out in memory as in its training."""
+        side = self.parameters.training.input.size
+        network.fold(torch.randn((2, 3, side, side), generator=torch.Generator().manual_seed(0)))
+        return network.to(memory_format=self.layout)
+
     def vectors(self, network: Network, device: torch.device, start: int) -> Vectors:
         rows = self.rows.iloc[start : start + PIECE]
         inference = Inference.model_validate(json.loads(self.origin["inference"]))
@@ -170,14 +181,14 @@ class _Worker:
             self.manifest,
             rows,
             self.parameters.training.input,
-            self.options.batch,
+            self.options.batch or (16 if device.type == "cpu" else 64),
             workers=self.options.workers,
             cache=self.options.cache,
         )
         with torch.inference_mode():
             for _, images in batches:
                 with self._autocast(device):
-                    embedded = network.embed(images.to(device), inference)
+                    embedded = network.embed(images.to(device, memory_format=self.layout), inference)
                 parts.append(embedded.float().cpu().numpy())
         vectors = np.concatenate(parts)
         broken = ~np.isfinite(vectors).all(axis=1)

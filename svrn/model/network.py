@@ -16,7 +16,7 @@ from svrn.errors import UserError
 from svrn.model.backbones import build_blocks
 from svrn.model.classification import ClassificationBlock, Classified
 from svrn.model.critic import masked_losses, reward
-from svrn.model.folding import FoldedBlocks
+from svrn.model.folding import FoldedBlocks, fold
 from svrn.model.mining import SpatialMining
 from svrn.model.output import Output, StageOutput
 from svrn.model.ranking import SalienceRanking
@@ -85,6 +85,21 @@ class Network(nn.Module):
         copies = [block for name, block in self.copies.items() if _block_of(name) <= number]
         return [*self.trunk[:number], *copies]
 
+    @torch.no_grad()
+    def fold(self, images: Tensor) -> None:
+        """Fold the batch normalisations of every block into its convolutions: for embedding alone, it is not undone.
+
+        images: [B, 3, H, W], on which each folded block is compared with the block itself.
+        """
+        inputs: dict[int, Tensor] = {}
+        features = images.to(next(self.parameters()).device)
+        for number in range(1, 5):
+            inputs[number] = features
+            features = self.trunk[number - 1](features)
+            self.trunk[number - 1] = fold(self.trunk[number - 1], inputs[number])
+        for name, block in self.copies.items():
+            self.copies[name] = fold(block, inputs[_block_of(name)])
+
     def train(self, mode: bool = True) -> Network:
         """As usual, except that frozen blocks stay in evaluation mode."""
         super().train(mode)
@@ -96,13 +111,14 @@ class Network(nn.Module):
         self,
         images: Tensor,
         labels: Tensor | None = None,
-        generator: torch.Generator | None = None,
+        chances: Tensor | None = None,
         feature_maps: bool = False,
     ) -> Output:
         """All stages of a batch.
 
         images: [B, 3, H, W], normalised as for ImageNet. labels: [B] int64, needed for the critic's reward targets.
-        generator: of random masks (a CPU generator); torch's own where None. feature_maps: whether to keep X_t.
+        chances: of random masks, as `chances` draws them; drawn from torch's own generator where None. feature_maps:
+        whether to keep X_t.
 
         Raises:
             UserError: the grid does not fit the feature map; a training batch of one image (BN has no statistics).
@@ -111,7 +127,7 @@ class Network(nn.Module):
             raise UserError("a training batch needs at least two images", where="training.batches")
         grid = self.model.salience.grid
         stages = []
-        for head, visit in zip(self.heads, self._cascade(images, generator, masked=True), strict=True):
+        for head, visit in zip(self.heads, self._cascade(images, chances, masked=True), strict=True):
             made: Classified = head(visit.features)
             target = None
             if self.training and labels is not None and visit.scores is not None:
@@ -129,12 +145,23 @@ class Network(nn.Module):
             )
         return Output(self._with_unified(stages))
 
+    def chances(self, images: int, generator: torch.Generator | None = None) -> Tensor | None:
+        """What decides the random masks of a batch, [T - 1, images, grid, grid] in [0, 1); None without random masks.
+
+        A process that has part of a batch draws for all of it and passes its part on: then the masks do not depend on
+        how many processes there are. generator: a CPU generator; torch's own where None.
+        """
+        grid = self.model.salience.grid
+        if self.model.salience.scores != "random":
+            return None
+        return torch.rand((len(self.starts) - 1, images, grid, grid), generator=generator)
+
     @torch.no_grad()
-    def embed(self, images: Tensor, inference: Inference, generator: torch.Generator | None = None) -> Tensor:
+    def embed(self, images: Tensor, inference: Inference) -> Tensor:
         """Embeddings [B, D] float32 (section III-C, reading 12); D is R, or stages * R for `concat`.
 
-        `space: auto` is G where the unified layer is trained, else F; `after_bn` is about F alone. generator: of random
-        masks; where None a fresh one of seed 0, so that equal batches get equal embeddings.
+        `space: auto` is G where the unified layer is trained, else F; `after_bn` is about F alone. Random masks are drawn
+        with seed 0, so that equal batches get equal embeddings.
 
         Raises:
             UserError: G is asked of a network without a unified layer; the network is in training mode.
@@ -143,17 +170,18 @@ class Network(nn.Module):
             raise UserError("embeddings are made in evaluation mode", mend="call network.eval() first")
         if inference.space == "G" and self.unified is None:
             raise UserError("this network has no unified layer", where="inference.space", mend="choose auto or F")
-        generator = generator or torch.Generator().manual_seed(0)
-        embedding = self._embed_one_way(images, inference, generator)
+        generator = torch.Generator().manual_seed(0)
+        embedding = self._embed_one_way(images, inference, self.chances(len(images), generator))
         if inference.flip:
-            embedding = (embedding + self._embed_one_way(images.flip(3), inference, generator)) / 2
+            mirrored = self._embed_one_way(images.flip(3), inference, self.chances(len(images), generator))
+            embedding = (embedding + mirrored) / 2
         return embedding
 
-    def _embed_one_way(self, images: Tensor, inference: Inference, generator: torch.Generator) -> Tensor:
+    def _embed_one_way(self, images: Tensor, inference: Inference, chances: Tensor | None) -> Tensor:
         in_unified_space = self.unified is not None and inference.space != "F"
         after_bn = inference.after_bn and not in_unified_space
         features = []
-        for head, visit in zip(self.heads, self._cascade(images, generator, inference.masks), strict=True):
+        for head, visit in zip(self.heads, self._cascade(images, chances, inference.masks), strict=True):
             made = head(visit.features, classify=False)
             features.append(made.normed if after_bn else made.feature)
         stacked = torch.stack(features)  # [T, B, R]
@@ -169,8 +197,10 @@ class Network(nn.Module):
         unified = self.unified(torch.stack([stage.feature for stage in stages]))
         return tuple(replace(stage, unified=one) for stage, one in zip(stages, unified, strict=True))
 
-    def _cascade(self, images: Tensor, generator: torch.Generator | None, masked: bool) -> Iterator[_Visit]:
+    def _cascade(self, images: Tensor, chances: Tensor | None, masked: bool) -> Iterator[_Visit]:
         """Suppress and explore, stage by stage (equation 5, readings 1 to 4)."""
+        if masked and chances is None:
+            chances = self.chances(len(images))
         inputs: dict[int, Tensor] = {}  # of each block, as the latest stage that ran it saw it
         mask: Tensor | None = None
         features = images
@@ -190,7 +220,7 @@ class Network(nn.Module):
                 features = self.mining[stage](features)
             scores: Tensor | None = None
             if masked and stage + 1 < len(self.starts):
-                scores, mask = self._rank(stage, features, mask, generator)
+                scores, mask = self._rank(stage, features, mask, None if chances is None else chances[stage])
                 yield _Visit(features, scores, mask)
             else:
                 yield _Visit(features, None, None)
@@ -208,17 +238,15 @@ class Network(nn.Module):
         return self.copies[_copy_name(stage + 1, number)]
 
     def _rank(
-        self, stage: int, features: Tensor, before: Tensor | None, generator: torch.Generator | None
+        self, stage: int, features: Tensor, before: Tensor | None, chance: Tensor | None
     ) -> tuple[Tensor | None, Tensor | None]:
         """S_t where it is predicted, and the mask for the next stage."""
         salience = self.model.salience
         if salience.scores == "none":
             return None, None
         earlier = before if salience.cumulative else None
-        if salience.scores == "random":
-            shape = (len(features), salience.grid, salience.grid)
-            chance = torch.rand(shape, generator=generator).to(features.device)
-            return None, salience_mask(chance, salience.alphas[stage], "top_n", earlier)
+        if chance is not None:
+            return None, salience_mask(chance.to(features.device), salience.alphas[stage], "top_n", earlier)
         scores = self.rankings[stage](features)
         return scores, salience_mask(scores, salience.alphas[stage], salience.rule, earlier)
 

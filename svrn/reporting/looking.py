@@ -60,7 +60,8 @@ def look(run: Run, manifest: Manifest, names: Sequence[str]) -> Iterator[Look]:
             [decode(manifest.image_path(paths[name]), options.size, options.interpolation) for name in part]
         ).numpy()
         with torch.no_grad():
-            output = network(normalise(pixels), generator=torch.Generator().manual_seed(0), feature_maps=True)
+            chances = network.chances(len(part), torch.Generator().manual_seed(0))
+            output = network(normalise(pixels), chances=chances, feature_maps=True)
         for index, name in enumerate(part):
             stages = tuple(
                 StageLook(

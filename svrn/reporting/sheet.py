@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from svrn.config.study import Study
-from svrn.config.tables import TIMINGS, Row, Table
+from svrn.config.tables import TIMINGS, Column, Row, Table
 from svrn.reporting.cells import COMPLETE, INCOMPLETE, NO_DATA, NOT_RUN, REPORTED_ONLY, Result
 
 Place = Literal[1, 2] | None
@@ -117,7 +117,7 @@ def make_sheet(name: str, study: Study, results: Sequence[Result], more: Sequenc
     for r, (row, row_name) in enumerate(zip(table.rows, table.row_names(), strict=True)):
         entries = tuple(Entry(grid[r][c], reported[c][r], ours[c][r]) for c in range(width))
         lines.append(_line(row, row_name, table, entries))
-    heads = tuple(_head(column.name, column.benchmark, column.test, column.metric) for column in table.columns)
+    heads = tuple(_head(column) for column in table.columns)
     notes = (*_notes(table, study, own), *more)
     return Sheet(name, table.title, table.attributes, heads, tuple(lines), notes)
 
@@ -132,11 +132,12 @@ def _line(row: Row, name: str, table: Table, entries: tuple[Entry, ...]) -> Line
     return Line(name, row.group, row.method, attributes, entries, row.model is not None)
 
 
-def _head(name: str, benchmark: str | None, test: str, metric: str) -> Head:
-    if benchmark is None:
-        return Head(name, "Time", HEADS[metric])
-    short = metric if test == "test" else f"{metric} ({test})"
-    return Head(name, HEADS.get(benchmark, benchmark), short)
+def _head(column: Column) -> Head:
+    if column.benchmark is None:
+        return Head(column.name, "Time", HEADS[column.metric])
+    short = column.metric if column.test == "test" else f"{column.metric} ({column.test})"
+    above = HEADS.get(column.benchmark, column.benchmark)
+    return Head(column.name, f"{above}, {column.protocol}" if column.protocol else above, short)
 
 
 def _places(values: Sequence[float | None], metric: str) -> list[Place]:

@@ -23,13 +23,13 @@ class LossStep(nn.Module):
         self.network = network
         self.parts, self.group, self.autocast = losses, group, autocast
 
-    def forward(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """images [b, 3, H, W] and labels [b] of this process's part; generator of random masks.
+    def forward(self, images: Tensor, labels: Tensor, chances: Tensor | None) -> tuple[Tensor, Tensor]:
+        """images [b, 3, H, W] and labels [b] of this process's part; chances: those of its random masks.
 
         Returns: the total loss, and the value of every part in the order of `PARTS` [parts], without a gradient.
         """
         with torch.autocast(images.device.type, dtype=self.autocast, enabled=self.autocast is not None):
-            output = self.network(images, labels, generator)
+            output = self.network(images, labels, chances)
         everyone = labels if self.group.world == 1 else gather(labels)
         parts = total_loss(gather_output(output, self.group), everyone, self.parts)
         return parts.total, torch.stack([getattr(parts, name).detach() for name in PARTS])

@@ -200,13 +200,19 @@ class Trainer:
         """Forward, loss and gradient of one batch: the loss parts, detached."""
         images = batch.images.to(self.device, memory_format=self.layout, non_blocking=True)
         labels = batch.labels.to(self.device)
-        chance = torch.Generator().manual_seed((self.parameters.training.seed << 32) + number)
+        chances = self._chances(number)
         losses = self.losses
         split = isinstance(losses, nn.parallel.DistributedDataParallel) and not last
         with losses.no_sync() if split else nullcontext():  # type: ignore[operator]
-            total, parts = losses(images, labels, chance)
+            total, parts = losses(images, labels, chances)
             self.scaler.scale(total / self.accumulate).backward()
         return parts  # type: ignore[no-any-return]
+
+    def _chances(self, number: int) -> Tensor | None:
+        """This process's part of what decides a batch's random masks: drawn for the whole batch, by its number."""
+        generator = torch.Generator().manual_seed((self.parameters.training.seed << 32) + number)
+        whole = self.network.chances(self.batches.whole, generator)
+        return None if whole is None else whole[:, self.batches.part]
 
     # --- looking at losses -----------------------------------------------------------------------------------------
 

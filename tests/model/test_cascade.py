@@ -86,11 +86,11 @@ def test_cumulative_masks_only_grow_and_stages_never_choose_twice() -> None:
     assert bool((second <= first).all()) and bool((third <= second).all())
 
 
-def test_random_masks_come_from_the_generator_and_have_the_same_size() -> None:
+def test_random_masks_come_from_the_chances_and_have_the_same_size() -> None:
     net = network(Salience(grid=4, scores="random")).train()
 
     def masks(seed: int) -> list[torch.Tensor]:
-        output = net(images(), labels(), generator=torch.Generator().manual_seed(seed))
+        output = net(images(), labels(), chances=net.chances(4, torch.Generator().manual_seed(seed)))
         assert all(stage.scores is None and stage.reward_target is None for stage in output.stages)
         return [stage.mask for stage in output.stages[:2] if stage.mask is not None]
 
@@ -98,6 +98,16 @@ def test_random_masks_come_from_the_generator_and_have_the_same_size() -> None:
     assert torch.equal(one[0], same[0]) and torch.equal(one[1], same[1]) and not torch.equal(one[0], other[0])
     assert (one[0] == 0).sum((1, 2)).tolist() == [3] * 4 and (one[1] == 0).sum((1, 2)).tolist() == [5] * 4
     assert len(net.rankings) == 0
+
+
+def test_an_image_has_the_same_random_masks_in_a_part_of_the_batch() -> None:
+    net = network(Salience(grid=4, scores="random")).train()
+    chances = net.chances(4, torch.Generator().manual_seed(1))
+    assert chances is not None and chances.shape == (2, 4, 4, 4)
+    whole = net(images(), labels(), chances=chances)
+    part = net(images()[2:], labels()[2:], chances=chances[:, 2:])
+    for one, other in zip(whole.stages[:2], part.stages[:2], strict=True):
+        assert torch.equal(one.mask[2:], other.mask)
 
 
 def test_without_scores_nothing_is_masked() -> None:

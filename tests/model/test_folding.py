@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from svrn.config.parameters import Backbone, Head, Model, Salience
+from svrn.config.parameters import Backbone, Head, Inference, Model, Salience
 from svrn.model import Network, build_network
 from svrn.model.backbones import build_blocks
 from svrn.model.folding import FoldedBlocks, fold
@@ -54,6 +54,16 @@ def test_what_only_looks_like_a_pair_is_left_alone() -> None:
 
     block = shaken(Swapped())
     assert fold(block, torch.randn(2, 3, 8, 8)) is block
+
+
+def test_a_network_folded_for_embedding_gives_the_same_embeddings_and_has_no_norm_left_in_its_blocks() -> None:
+    net = network()
+    shaken(net)
+    images = torch.randn(3, 3, 64, 64)
+    expected = net.embed(images, Inference())
+    net.fold(images)
+    assert sum(norms(block) for block in [*net.trunk, *net.copies.values()]) == 0
+    assert torch.allclose(net.embed(images, Inference()), expected, rtol=1e-4, atol=1e-5)
 
 
 def network() -> Network:

@@ -52,6 +52,14 @@ def test_the_same_losses_on_any_number_of_processes(alone, patterns, tmp_path, w
     assert record["devices"] == world
 
 
+def test_random_masks_are_the_same_on_two_processes(patterns, tmp_path):
+    masks = {"model": {"salience": {"scores": "random"}}}
+    for world in (1, 2):
+        run = small_run(patterns, TWENTY_STEPS, masks, {"execution": {"devices": world}})
+        train(run, patterns, tmp_path / str(world))
+    assert np.allclose(losses(tmp_path / "1"), losses(tmp_path / "2"), rtol=1e-5, atol=1e-5)
+
+
 def test_stopped_together_and_gone_on_with_another_number(alone, patterns, tmp_path):
     often = {"execution": {"checkpoint_minutes": 1e-6, "devices": 2}}
     run = small_run(patterns, TWENTY_STEPS, often)

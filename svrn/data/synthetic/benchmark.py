@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from svrn.data.synthetic.ground_truth import NAME, write_ground_truth
 from svrn.data.synthetic.images import Progress, cached, check_workers, draw, link
 from svrn.data.synthetic.layouts import LAYOUTS
-from svrn.data.synthetic.planning import TEST_SPLITS, images
+from svrn.data.synthetic.planning import TEST_SPLITS, images, parts
 from svrn.data.synthetic.presets import Preset, preset_named
 from svrn.data.synthetic.seeds import GENERATOR_VERSION, digest
 from svrn.errors import UserError
@@ -34,8 +34,9 @@ def render_benchmark(
     """Render a benchmark into `out` in the on-disk layout of `veri776`, `vehicleid` or `veriwild`.
 
     preset: a preset's name, or one of one's own (`presets.make_preset`).
-    split: which test split is tested on: `main`, or `unseen`, whose models never occur in training. The training images
-        are the same in every layout and for both splits.
+    split: which test split is tested on: `main`; `unseen`, whose models never occur in training; or `held-out`, a
+        quarter of the training vehicles, to choose settings on. The training images are the same in every layout, and
+        for `main` and `unseen`.
     images_folder: where images are kept under their digests' names, for several layouts to share (hard links);
         `rendered-images` beside `out` where none is given.
     workers: processes; one a core where not given.
@@ -52,9 +53,8 @@ def render_benchmark(
         raise UserError(f"no test split {split!r}", mend=f"test splits: {', '.join(TEST_SPLITS)}")
     count = check_workers(workers)
     cache = images_folder if images_folder is not None else out.absolute().parent / "rendered-images"
-    planned = images(chosen)
-    train = [image for image in planned if image.vehicle.split == "train"]
-    test = [image for image in planned if image.vehicle.split == split]
+    chosen_parts = parts(images(chosen), split)
+    train, test = chosen_parts.train, chosen_parts.test
     mark = {
         "generator_version": str(GENERATOR_VERSION),
         "preset": chosen.name,

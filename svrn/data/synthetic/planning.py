@@ -6,7 +6,7 @@ so that it, and the digests that rest on it, are the same on every platform.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +19,12 @@ from svrn.data.synthetic.models import vehicle_model
 from svrn.data.synthetic.presets import Preset, preset_named
 from svrn.data.synthetic.seeds import GENERATOR_VERSION, digest, generator, uniform
 from svrn.data.synthetic.shots import Shot
+from svrn.errors import UserError
 
 SPLITS = ("train", "main", "unseen")
-TEST_SPLITS = ("main", "unseen")
+TEST_SPLITS = ("main", "unseen", "held-out")
+HELD_OUT = 4
+"""Of the training groups, every fourth is tested on in the split `held-out`, where settings are chosen."""
 VIEWPOINTS = ("front", "front_left", "left", "rear_left", "rear", "rear_right", "right", "front_right")
 
 
@@ -46,6 +49,8 @@ class PlannedImage:
     track: int
     frame: int
     shot: Shot
+    picked: bool
+    """whether it is its pass's query, should its vehicle be tested on"""
     query: bool
     digest: str
 
@@ -96,11 +101,44 @@ def images(preset: Preset) -> list[PlannedImage]:
                         track=track,
                         frame=frame,
                         shot=shot,
+                        picked=frame == picked,
                         query=vehicle.split != "train" and frame == picked,
                         digest=digest(GENERATOR_VERSION, preset.pixels, looks, seen_by[spot.number], shot),
                     )
                 )
     return result
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The images of a benchmark with one of the test splits."""
+
+    train: list[PlannedImage]
+    test: list[PlannedImage]
+
+
+def parts(planned: list[PlannedImage], split: str) -> Parts:
+    """Training and test images with `main`, `unseen` or `held-out` as the test split.
+
+    `held-out` is made of the training vehicles alone: every fourth group of near-duplicates is tested on, the others
+    are trained on. What is chosen there has not seen a test vehicle.
+
+    Raises:
+        UserError: `held-out` of a preset with fewer than four training groups.
+    """
+    known = [image for image in planned if image.vehicle.split == "train"]
+    if split != "held-out":
+        return Parts(known, [image for image in planned if image.vehicle.split == split])
+    aside = [image.vehicle.group % HELD_OUT == HELD_OUT - 1 for image in known]
+    if not any(aside):
+        raise UserError(
+            f"the preset has fewer than {HELD_OUT} training groups: none can be held out",
+            mend="take a larger preset: demo, synthetic or full",
+        )
+    return Parts(
+        [image for image, out in zip(known, aside, strict=True) if not out],
+        [replace(image, query=image.picked) for image, out in zip(known, aside, strict=True) if out],
+    )
 
 
 def _pass(rng: np.random.Generator, spot: Camera, frames: int) -> list[Shot]:
@@ -177,13 +215,21 @@ def plan(preset: str | Preset) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def train_digest(preset: str | Preset) -> str:
-    """What `Manifest.train_digest` will be for this preset in every layout: known before anything is drawn."""
-    table = plan(preset)
+def train_digest(preset: str | Preset, split: str = "main") -> str:
+    """What `Manifest.train_digest` will be for this preset in every layout: known before anything is drawn.
+
+    split: `main` and `unseen` have the same training images, `held-out` fewer.
+    """
+    train = parts(images(preset_named(preset) if isinstance(preset, str) else preset), split).train
     rows = pd.DataFrame(
-        {"image": table["key"], "vehicle": table["vehicle"], "split": "train", "digest": table["digest"]}
+        {
+            "image": [image.key for image in train],
+            "vehicle": [image.vehicle.number for image in train],
+            "split": "train",
+            "digest": [image.digest for image in train],
+        }
     )
-    return Manifest(rows[table["split"] == "train"], Path(), "embedded").train_digest
+    return Manifest(rows, Path(), "embedded").train_digest
 
 
 def plan_digest(table: pd.DataFrame) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from collections import Counter
 from itertools import combinations
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from svrn.data.synthetic import PRESETS, make_preset, plan, train_digest
 from svrn.data.synthetic.cameras import camera
-from svrn.data.synthetic.planning import VIEWPOINTS, images, plan_digest, viewpoint
+from svrn.data.synthetic.planning import VIEWPOINTS, images, parts, plan_digest, viewpoint
 from svrn.data.synthetic.seeds import canonical
 from svrn.data.synthetic.shots import Shot
 from svrn.errors import UserError
@@ -58,6 +59,24 @@ def test_models_of_the_second_test_split_never_occur_in_training(name):
     models = {split: set(rows["model"]) for split, rows in plan(name).groupby("split")}
     assert not models["unseen"] & (models["train"] | models["main"])
     assert models["main"] <= models["train"]
+
+
+def test_what_is_held_out_are_training_vehicles_by_whole_groups_that_are_not_trained_on():
+    planned = images(PRESETS["demo"])
+    known = {image.vehicle.number for image in planned if image.vehicle.split == "train"}
+    made = parts(planned, "held-out")
+    train, test = ({image.vehicle.number for image in part} for part in (made.train, made.test))
+    assert not train & test and train | test == known
+    assert not {i.vehicle.group for i in made.train} & {i.vehicle.group for i in made.test}
+    assert 0.2 < len(test) / len(known) < 0.3
+    passes = Counter((image.vehicle.number, image.camera.number) for image in made.test if image.query)
+    assert set(passes.values()) == {1} and {vehicle for vehicle, _ in passes} == test
+    assert not any(image.query for image in made.train)
+
+
+def test_holding_out_of_too_few_groups_is_refused():
+    with pytest.raises(UserError, match="none can be held out"):
+        parts(images(PRESETS["tiny"]), "held-out")
 
 
 def test_groups_of_one_model_and_split_have_colours_of_their_own():
