@@ -30,7 +30,10 @@ class Column(Strict):
 
     @property
     def name(self) -> str:
-        """The column's name in cells.parquet and `svrn trace`: `veriwild.S.mAP`, `train.ms`, `veriwild.S.veriwild-junk-kept.mAP`."""
+        """The column's name in cells.parquet and `svrn trace`.
+
+        `veri776.mAP`, `veriwild.S.mAP`, `veriwild.S.veriwild-junk-kept.mAP`, `train.ms`.
+        """
         if self.benchmark is None:
             return self.metric
         test = None if self.test == "test" else self.test

@@ -46,8 +46,8 @@ Vectors = npt.NDArray[np.float32]
 class PassOptions:
     """How the pass is made. `arithmetic` None: that of the run's training, float32 where a device lacks it.
 
-    inference: None: the run's own. batch: images at a time, None: 64 on a GPU and 16 on a CPU. workers: threads that decode. cache: folder of
-    packed images, None decodes from the files. devices: torch names, several share the work.
+    inference: None: the run's own. batch: images at a time, None: 64 on a GPU and 16 on a CPU. workers: threads that
+    decode. cache: folder of packed images, None decodes from the files. devices: torch names, several share the work.
     """
 
     inference: Inference | None = None

@@ -160,8 +160,8 @@ class Network(nn.Module):
     def embed(self, images: Tensor, inference: Inference) -> Tensor:
         """Embeddings [B, D] float32 (section III-C, reading 12); D is R, or stages * R for `concat`.
 
-        `space: auto` is G where the unified layer is trained, else F; `after_bn` is about F alone. Random masks are drawn
-        with seed 0, so that equal batches get equal embeddings.
+        `space: auto` is G where the unified layer is trained, else F; `after_bn` is about F alone. Random masks are
+        drawn with seed 0, so that equal batches get equal embeddings.
 
         Raises:
             UserError: G is asked of a network without a unified layer; the network is in training mode.
