@@ -42,7 +42,7 @@ def cells(suite: Suite = None) -> None:
 
 
 @app.command()
-def table(name: Annotated[str, typer.Argument(help="table1 to table8")], suite: Suite = None) -> None:
+def table(name: Annotated[str, typer.Argument(help="table1 to table9")], suite: Suite = None) -> None:
     """Write a table as CSV and LaTeX with its provenance, and print it."""
     from svrn.reporting.plaintext import as_text
 

@@ -8,7 +8,7 @@ import typer
 
 
 def trace(
-    table: Annotated[str, typer.Argument(help="table1 to table8, or the number alone")],
+    table: Annotated[str, typer.Argument(help="table1 to table9, or the number alone")],
     row: Annotated[str, typer.Argument(help="the row's name, as in cells.parquet")],
     column: Annotated[str, typer.Argument(help="the column's name, as veri776.mAP or vehicleid.S.CMC@1")],
     suite: Annotated[str | None, typer.Option(help="suite; the one in params/config.yaml where not given")] = None,
