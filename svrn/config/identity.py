@@ -83,6 +83,8 @@ def _effective_model(parameters: RunParameters) -> dict[str, Any]:
         tree["salience"] = {"scores": "none"}
     else:
         tree["salience"]["alphas"] = list(model.salience.alphas[: count - 1])
+        if model.salience.strength == 1:  # younger than the first runs, whose keys it leaves as they are
+            del tree["salience"]["strength"]
         if model.salience.scores == "random":
             del tree["salience"]["reward_to_features"], tree["salience"]["rule"]
     if not model.unified.enabled:
@@ -96,6 +98,8 @@ def _effective_training(parameters: RunParameters) -> dict[str, Any]:
     for name in ("identity", "triplet", "vcc", "icc", "dcc", "single_space"):
         if losses[name]["weight"] == 0:
             losses[name] = {"weight": 0.0}
+    if losses["dcc"].get("normalise"):  # as salience.strength
+        del losses["dcc"]["normalise"]
     if losses["triplet"].get("kind") == "batch_hard":
         del losses["triplet"]["scale"]
     if not any(losses[name]["weight"] for name in ("vcc", "icc", "single_space")):

@@ -78,6 +78,7 @@ class Salience(Strict):
     rule: Literal["top_n", "literal"] = Field("top_n", description="Algorithm 1: n cells, or as printed n-1")
     cumulative: bool = Field(True, description="a cell suppressed once stays suppressed in later stages")
     fill: Literal["zero", "mean"] = Field("zero", description="what a suppressed cell becomes: zeros or channel means")
+    strength: float = Field(1.0, gt=0, le=1, description="how far a chosen cell goes there; below 1 a mask is soft")
     reward_to_features: bool = Field(False, description="whether the reward's gradient reaches X")
 
     @model_validator(mode="after")
@@ -150,6 +151,7 @@ class Dcc(Strict):
     """Diverse constraint (equation 11, reading 16)."""
 
     weight: float = Field(1.0, ge=0)
+    normalise: bool = Field(True, description="whether the rows of G are taken at unit length")
 
 
 class SingleSpace(Strict):
@@ -170,7 +172,7 @@ class Losses(Strict):
     single_space: SingleSpace = SingleSpace()
     reward_weight: float = Field(1.0, ge=0, description="equation 4's weight")
     normalise_unified: bool = Field(
-        True, description="whether VCC and ICC see G at unit length (reading 14; DCC always does, reading 16)"
+        True, description="whether VCC and ICC see G at unit length (reading 14; for DCC: dcc.normalise, reading 16)"
     )
 
 

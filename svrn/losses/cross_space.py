@@ -38,12 +38,15 @@ def image_constraint(
     return hinge(unified.flatten(0, 1), same & ~_own(same), others, margin)
 
 
-def diverse_constraint(unified: Tensor) -> Tensor:
+def diverse_constraint(unified: Tensor, normalise: bool = True) -> Tensor:
     """L_dcc (equation 11, averaged as in equation 12): ||G Gt - I||_F, mean over the batch.
 
-    unified: G [T, B, R]; the rows of an image's G [T, R] are taken at unit length (reading 16).
+    unified: G [T, B, R]; the rows of an image's G [T, R] are taken at unit length, or as they are (reading 16).
     """
-    rows = F.normalize(unified.float(), dim=2).transpose(0, 1)  # [B, T, R]
+    rows = unified.float()
+    if normalise:
+        rows = F.normalize(rows, dim=2)
+    rows = rows.transpose(0, 1)  # [B, T, R]
     gram = rows @ rows.transpose(1, 2)
     identity = torch.eye(gram.shape[1], device=gram.device)
     return torch.linalg.matrix_norm(gram - identity).mean()

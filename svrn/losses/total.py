@@ -72,7 +72,7 @@ def total_loss(output: Output, labels: Tensor, losses: Losses) -> LossParts:
         tri = part(triplet.weight, triplets)
         vcc = part(losses.vcc.weight, lambda: vehicle_constraint(paired, labels, losses.vcc.margin))
         icc = part(losses.icc.weight, lambda: image_constraint(paired, losses.icc.margin, losses.icc.negatives))
-        dcc = part(losses.dcc.weight, lambda: diverse_constraint(unified))
+        dcc = part(losses.dcc.weight, lambda: diverse_constraint(unified, losses.dcc.normalise))
         single = part(losses.single_space.weight, lambda: triplet_loss(paired, labels, losses.single_space.margin))
         reward = part(losses.reward_weight, lambda: reward_loss(output))
         total = (

@@ -208,7 +208,8 @@ class Network(nn.Module):
             if stage > 0:
                 features = inputs[start]
                 if mask is not None:
-                    features = suppress(features, mask, self.model.salience.fill)
+                    salience = self.model.salience
+                    features = suppress(features, mask, salience.fill, salience.strength)
             for number in range(start, 5):
                 inputs[number] = features
                 block = self._block(stage, number)

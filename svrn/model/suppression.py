@@ -52,13 +52,16 @@ def salience_mask(
     return mask.reshape(batch, grid, grid)
 
 
-def suppress(features: Tensor, mask: Tensor, fill: Literal["zero", "mean"] = "zero") -> Tensor:
+def suppress(features: Tensor, mask: Tensor, fill: Literal["zero", "mean"] = "zero", strength: float = 1.0) -> Tensor:
     """X_{t+1} = O_t x Up(M_t) (equation 5): [B, C, h, w] with the pixels of suppressed cells filled.
 
     `zero` fills with zeros, as printed; `mean` with the image's own channel means over the whole map, which suits
-    backbones whose blocks end without an activation, where zero is a value like any other.
+    backbones whose blocks end without an activation, where zero is a value like any other. strength: 1 replaces a
+    suppressed pixel by its filling, as printed; less mixes the two, a soft mask.
     """
     kept = upsample(mask, *features.shape[-2:]).to(features.dtype)
+    if strength < 1:
+        kept = 1 - strength * (1 - kept)
     if fill == "zero":
         return features * kept
     mean = features.mean((2, 3), keepdim=True)

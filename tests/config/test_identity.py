@@ -72,6 +72,8 @@ def test_keys_stay_what_they_were() -> None:
         {"model": {"salience": {"alphas": [0.3, 0.1, 0.1]}}},
         {"model": {"backbone": {"name": "resnet18"}}},
         {"training": {"losses": {"vcc": {"margin": 0.5}}}},
+        {"training": {"losses": {"dcc": {"normalise": False}}}},
+        {"model": {"salience": {"strength": 0.5}}},
         {"training": {"numerics": {"precision": "bfloat16"}}},
     ],
 )

@@ -78,12 +78,12 @@ def icc(unified: Tensor, images: int, margin: float, negatives_are: str) -> Tens
     return hinges(anchored, margin)
 
 
-def dcc(unified: Tensor) -> Tensor:
+def dcc(unified: Tensor, normalise: bool = True) -> Tensor:
     """Equation 11, averaged over images."""
     stages, images, _ = unified.shape
     total = torch.zeros(())
     for i in range(images):
-        rows = [unified[t, i] / unified[t, i].norm() for t in range(stages)]
+        rows = [unified[t, i] / (unified[t, i].norm() if normalise else 1.0) for t in range(stages)]
         squares = torch.zeros(())
         for a in range(stages):
             for b in range(stages):

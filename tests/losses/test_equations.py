@@ -63,11 +63,11 @@ def test_image_constraint(case: tuple[Tensor, list[int]], margin: float, negativ
     )
 
 
-@given(batches())
-def test_diverse_constraint(case: tuple[Tensor, list[int]]) -> None:
+@given(batches(), st.booleans())
+def test_diverse_constraint(case: tuple[Tensor, list[int]], normalise: bool) -> None:
     features, _ = case
     assume(len(features) > 1)  # one row: the norm is 0, where it has no gradient
-    agree(diverse_constraint, twins.dcc, features)
+    agree(lambda one: diverse_constraint(one, normalise), lambda one: twins.dcc(one, normalise), features)
 
 
 def test_diverse_constraint_of_one_stage_is_nothing() -> None:

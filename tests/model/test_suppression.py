@@ -81,13 +81,15 @@ def test_alphas_that_hide_everything_are_refused() -> None:
     more=st.tuples(st.integers(0, 9), st.integers(0, 9)),
     seed=st.integers(0, 1000),
     fill=st.sampled_from(["zero", "mean"]),
+    strength=st.sampled_from([1.0, 0.5, 0.1]),
 )
-def test_suppression_is_equation_5(grid: int, more: tuple[int, int], seed: int, fill: str) -> None:
+def test_suppression_is_equation_5(grid: int, more: tuple[int, int], seed: int, fill: str, strength: float) -> None:
     generator = torch.Generator().manual_seed(seed)
     features = torch.randn(2, 3, grid + more[0], grid + more[1], generator=generator)
     mask = (torch.rand(2, grid, grid, generator=generator) > 0.4).float()
-    found = suppress(features, mask, fill)  # type: ignore[arg-type]
-    torch.testing.assert_close(found, twins.filled(features, mask, fill))
+    found = suppress(features, mask, fill, strength)  # type: ignore[arg-type]
+    hidden = twins.filled(features, mask, fill)
+    torch.testing.assert_close(found, (1 - strength) * features + strength * hidden)
 
 
 @given(grid=st.integers(1, 6), times=st.integers(1, 4))
