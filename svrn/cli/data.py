@@ -1,4 +1,4 @@
-"""`svrn data`: verify, unpack, read benchmarks into manifests."""
+"""`svrn data`: verify, unpack, read benchmarks into manifests, record what a suite's are."""
 
 from __future__ import annotations
 
@@ -107,6 +107,23 @@ def manifest(
     )
     write_manifest(built, out)
     print(f"{out}: {len(built.table):,} images of {built.table['vehicle'].nunique():,} vehicles")
+
+
+@app.command()
+def record(
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="What the benchmark fills in the suite: veri776, ...")],
+    out: Annotated[Path, typer.Option(help="The JSON file to write.")],
+    suite: Annotated[str | None, typer.Option(help="The one in params/config.yaml where not given.")] = None,
+    params: Params = PARAMS,
+) -> None:
+    """Write down what fills a role in a suite: the benchmark, its protocols, its manifest's digests and counts."""
+    from svrn.config.suite import load_settings
+    from svrn.data.benchmarks.record import make_record
+    from svrn.files import write_json
+
+    made = make_record(role, suite or load_settings(params).suite, params, DATA)
+    write_json(out, made.as_json())
+    print(made.as_text())
 
 
 @contextmanager

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-
-from svrn.files import write_json
 
 if TYPE_CHECKING:
     from svrn.config.plan import Plan, PlannedRun
@@ -22,19 +19,12 @@ def plan(
     everything: Annotated[
         bool, typer.Option("--all", help="every row that a run feeds, and finished runs too")
     ] = False,
-    inputs: Annotated[
-        Path | None, typer.Option(help="only write what the suite's benchmarks are to this file, for DVC")
-    ] = None,
 ) -> None:
     """Show the runs a suite needs: done, shared by which cells, to do, why, and how long."""
-    from svrn.config.plan import inputs_of, make_plan
+    from svrn.config.plan import make_plan
     from svrn.config.study import load_study
 
-    study = load_study(suite)
-    if inputs is not None:
-        write_json(inputs, inputs_of(study))
-        return
-    made = make_plan(study)
+    made = make_plan(load_study(suite))
     print(json.dumps(as_tree(made), indent=2) if as_json else as_text(made, everything))
 
 

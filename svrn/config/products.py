@@ -16,7 +16,7 @@ from svrn.config.identity import EVALUATION_SEMANTICS as EVALUATION_SEMANTICS
 from svrn.config.identity import effective_inference, key_of, run_identity
 from svrn.config.schedule import positions, priorities
 from svrn.config.study import DATA, Cell, Embedding, Evaluation, Run, Study, digests_of, load_study
-from svrn.config.suite import Settings
+from svrn.config.suite import ROLES, Settings
 from svrn.errors import UserError
 
 _NOTHING = "(?!)"  # a pattern that no name fits
@@ -118,6 +118,19 @@ def _find(there: Any, key: Any, kind: str, suite: str) -> Any:
             f"suite {suite!r} has no {kind} {name}",
             mend="`svrn plan` lists the runs; --config suite=… chooses the suite",
         ) from None
+
+
+def roles(study: Study) -> list[str]:
+    """Every role there is, and those that the suite adds: each can be brought in by itself."""
+    return list(dict.fromkeys([*ROLES, *study.suite.benchmarks]))
+
+
+def manifests(study: Study, role: str) -> list[str]:
+    """The manifest of what fills a role; none where nothing does, or its place is not known."""
+    name = study.suite.benchmarks.get(role)
+    if name is None or not study.benchmarks[name].available:
+        return []
+    return [str(DATA / name / "manifest.parquet")]
 
 
 def render_options(study: Study, name: str) -> str:

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +43,7 @@ def unpack(
     out: Path,
     *,
     sha256: str | None = None,
+    found: str | None = None,
     limits: Limits = Limits(),
     advance: Callable[[int], None] = lambda size: None,
 ) -> Unpacked:
@@ -51,14 +52,14 @@ def unpack(
     Everything in it is judged first, so that a refused archive writes nothing. Files take their names when they
     are whole; a broken-off unpacking of the same archive goes on where it stopped, a finished one does nothing.
 
-    sha256: what the archive's checksum must be.
+    sha256: what the archive's checksum must be. found: what it is, where that is known already.
     advance: is told the bytes of every file that is done.
 
     Raises:
         UserError: no such archive, an unknown or broken one, a wrong checksum, a name that leaves `out`, links,
             devices, encryption, more than `limits`, a file in the way, no room.
     """
-    digest = _checksum(archive)
+    digest = found or checksum(archive)
     if sha256 is not None and digest != sha256.lower():
         raise UserError(f"its sha256 is {digest}, {sha256} is wanted", where=str(archive), mend="get the archive again")
     state = out / STATE_FOLDER / f"{archive.name}.json"
@@ -76,7 +77,23 @@ def unpack(
     return done
 
 
-def _checksum(archive: Path) -> str:
+def make_way(out: Path, archives: Mapping[Path, str]) -> None:
+    """Empty `out` where it was unpacked from other archives than these, or from these before they changed.
+
+    Only a folder that `unpack` has written into is ever emptied. archives: with their checksums.
+    """
+    states = sorted((out / STATE_FOLDER).glob("*.json"))
+    wanted = {f"{archive.name}.json": digest for archive, digest in archives.items()}
+    if all(_earlier(state, wanted.get(state.name, "")) for state in states):
+        return
+    with disk_errors(out):
+        # What tells that the folder is ours goes last: a removal that is broken off goes on the next time.
+        for path in sorted(out.iterdir(), key=lambda path: path.name == STATE_FOLDER):
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def checksum(archive: Path) -> str:
+    """An archive's sha256; UserError where it cannot be read."""
     try:
         with archive.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -74,6 +74,8 @@ def main() -> None:
         digest = {"train_digest": "1" * 64, "digest": "2" * 64}
         write(option("--out"), "manifest")
         write(Path(option("--out")).with_suffix(".json"), json.dumps(digest))
+    elif words[:2] == ["data", "record"]:
+        write(option("--out"), json.dumps([words[2], Path("params/config.yaml").read_text()]))
     elif words[0] == "embed":
         name = f"{words[2]}-{option('--inference')}"
         write(Path("results/runs") / words[1] / "embeddings" / f"{name}.parquet", name)
@@ -82,8 +84,6 @@ def main() -> None:
         write(Path(option("--out")) / "queries.parquet", "queries")
     elif words[0] == "timing":
         write(option("--out"), "{}")
-    elif words[0] == "plan":
-        write(option("--inputs"), Path("params/config.yaml").read_text())
     elif words[0] == "report":
         report(words[1])
     note()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -21,10 +22,22 @@ PERSON = {
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A repository with two small suites, of one table each."""
-    made = stand_in_project(tmp_path_factory.mktemp("dvc") / "project")
+    """A repository with two small suites."""
+    return repository(tmp_path_factory.mktemp("dvc") / "project")
+
+
+def repository(folder: Path) -> Project:
+    """`one` and `two` are rendered, `own` reads one benchmark and leaves the others out."""
+    made = stand_in_project(folder)
     made.environment.update(PERSON)
     suites = made.folder / "params" / "suites"
+    garage = f"layout: veri776\nroot: {folder.with_name('outside')}\ntests: {{test: {{protocols: [veri776]}}}}\n"
+    (made.folder / "params" / "benchmarks" / "garage.yaml").write_text(garage)
+    own = {"benchmarks": "{veri776: garage, vehicleid: vehicleid}", "tables": "[table2]"}
+    text = (suites / "smoke.yaml").read_text()
+    for key, value in own.items():
+        text = re.sub(rf"^{key}:.*$", f"{key}: {value}", text, flags=re.MULTILINE)
+    (suites / "own.yaml").write_text(text)
     for name, tables in (("one", "[table3]"), ("two", "[table2, table3]")):
         lines = (suites / "smoke.yaml").read_text().splitlines()
         lines = [f"tables: {tables}" if line.startswith("tables:") else line for line in lines]
@@ -45,6 +58,11 @@ def dvc(project: Project, *words: str, **environment: str) -> Result:
     return ran(project.run("dvc", *words, **environment))
 
 
+def calls(project: Project, *words: str) -> list[int]:
+    """The places, in the order of all calls, of those that begin so."""
+    return [place for place, call in enumerate(project.calls()) if call["words"][: len(words)] == list(words)]
+
+
 def ran(result: Result) -> Result:
     assert result.code == 0, result.text
     return result
@@ -57,17 +75,25 @@ def trainings(project: Project) -> int:
 def test_from_inputs_to_tables_and_back(project: Project) -> None:
     first = dvc(project, "repro")
     assert trainings(project) == 4, first.text
+    for role in ("veri776", "vehicleid", "veriwild"):
+        (read,), (recorded,) = (
+            calls(project, "data", "manifest", f"tiny-{role}"),
+            calls(project, "data", "record", role),
+        )
+        assert read < recorded < min(calls(project, "train")), "brought in, then recorded, then used"
+        assert (project.folder / "data" / "inputs" / f"{role}.json").is_file()
+    assert calls(project, "data", "record", "unseen"), "the suite leaves it out, and its record says so"
     table = project.folder / "results/one/tables/table3.csv"
     assert table.is_file()
     assert "results/runs" not in (project.folder / "dvc.lock").read_text(), "runs belong to Snakemake"
     git(project, "add", "-A")
     git(project, "commit", "-q", "-m", "first tables")
 
-    calls = len(project.calls())
+    before = len(project.calls())
     second = dvc(project, "repro")
     assert "didn't change, skipping" in second.text and "Running stage" not in second.text
     assert dvc(project, "status", "-q").text.strip() in ("", "{}")
-    assert len(project.calls()) == calls
+    assert len(project.calls()) == before
 
     table.unlink()
     dvc(project, "repro")
@@ -115,3 +141,56 @@ def test_an_older_commit_gets_its_tables_back(project: Project, tmp_path: Path) 
     assert "51" not in (project.folder / "results/one/metrics.json").read_text()
     dvc(project, "repro")
     assert trainings(project) == before, "what is still valid is not trained again"
+
+
+def test_what_changed_is_read_again_and_trains_nothing(tmp_path: Path) -> None:
+    project = repository(tmp_path / "project")
+    project.replace("params/config.yaml", "suite: one", "suite: own")
+    raw, manifest = project.folder / "data" / "raw", project.folder / "data" / "garage" / "manifest.parquet"
+    dvc(project, "repro")
+    trained, read = trainings(project), calls(project, "data", "manifest")
+    assert trained == 3 and len(read) == 1, "vehicleid has no place, veriwild and unseen are left out"
+    (raw / "part.zip").write_text("one")
+    again = dvc(project, "repro")
+    assert len(calls(project, "data", "manifest", "garage")) == 2
+    assert "Stage 'tables' didn't change" in again.text, "the same records"
+    (raw / "part.zip").write_text("two")
+    dvc(project, "repro")
+    (raw / "part.zip").write_text("one")
+    dvc(project, "repro")
+    assert len(calls(project, "data", "manifest", "garage")) == 4, "no record from a cache beside another manifest"
+    assert calls(project, "data", "manifest") == calls(project, "data", "manifest", "garage")
+
+    before = len(project.calls())
+    (project.folder / "data" / "inputs" / "vehicleid.json").unlink()
+    dvc(project, "repro")
+    assert [call["words"][:3] for call in project.calls()[before:]] == [["data", "record", "vehicleid"]]
+
+    project.replace("params/config.yaml", "vehicleid: null", "vehicleid: /data/VehicleID")
+    dvc(project, "repro")
+    assert len(calls(project, "data", "manifest", "vehicleid")) == 1, "its place is known now"
+    assert trainings(project) == trained and manifest.is_file()
+    assert project.snakemake("all_tables", "--cores", "2").text.count("Nothing to be done") == 1
+
+
+def test_a_benchmark_that_cannot_be_brought_in_leaves_no_record(tmp_path: Path) -> None:
+    project = repository(tmp_path / "project")
+    project.replace("params/config.yaml", "suite: one", "suite: own")
+    dvc(project, "repro", "benchmark")
+    record = project.folder / "data" / "inputs" / "veri776.json"
+    assert record.is_file()
+    (project.folder / "data" / "raw" / "part.zip").write_text("broken")
+    failed = project.run("dvc", "repro", STAND_IN_FAIL="garage")
+    assert failed.code != 0 and "asked to fail on garage" in failed.text
+    assert not record.exists() and not calls(project, "train")
+    dvc(project, "repro", "benchmark@veri776")
+    assert record.is_file()
+
+
+def test_each_benchmark_can_be_asked_for(project: Project) -> None:
+    for role in ("veri776", "vehicleid", "veriwild", "unseen"):
+        result = project.snakemake(f"benchmark_{role}", "-n", "--cores", "2", "--config", "suite=demo")
+        assert result.code == 0, result.text
+        jobs = {} if role == "unseen" else {"render_benchmark": 1, "read_embedded_benchmark": 1}
+        assert result.jobs() == {f"benchmark_{role}": 1} | jobs
+        assert role == "unseen" or f"demo-{role}" in result.text

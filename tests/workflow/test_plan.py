@@ -109,8 +109,6 @@ def test_plan_on_the_command_line(study: Study) -> None:
     assert "model.stages.count: 3 -> 4" in shown.output and "on 8 devices" in shown.output
     tree = json.loads(CliRunner().invoke(load("plan"), ["--suite", "smoke", "--json"]).output)
     assert {run["key"] for run in tree["runs"]} == set(study.runs)
-    assert CliRunner().invoke(load("plan"), ["--suite", "smoke", "--inputs", "in.json"]).exit_code == 0
-    assert set(json.loads(Path("in.json").read_text())) == set(study.benchmarks)
 
 
 def test_doctor_sees_what_is_wrong_and_how_to_mend_it(study: Study) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from svrn.config.benchmark import Benchmark, Layout, load_benchmark
 from svrn.config.suite import load_settings
 from svrn.data import protocols
-from svrn.data.archives import unpack
+from svrn.data.archives import checksum, make_way, unpack
 from svrn.data.benchmarks.download import download
 from svrn.data.benchmarks.official import OFFICIAL
 from svrn.data.benchmarks.textlists import reading
@@ -66,6 +66,8 @@ def _check_protocols(benchmark: Benchmark, file: Path) -> None:
 def obtain(named: Named, source: Path) -> Path:
     """The folder (or list) to read, unpacked or rendered into `source` where it is not there yet.
 
+    What other archives left in `source` makes way for those that are named now.
+
     Raises:
         UserError: nothing says where it is, the place does not exist, an archive is bad.
     """
@@ -79,8 +81,10 @@ def obtain(named: Named, source: Path) -> Path:
     archives = [_path(text) for text in benchmark.archive]
     if benchmark.url is not None:
         archives.append(download(benchmark.url, source.parent / "archive", sha256=benchmark.sha256))
-    for archive in archives:
-        unpack(archive, source, sha256=benchmark.sha256 if len(archives) == 1 else None)
+    checksums = {archive: checksum(archive) for archive in archives}
+    make_way(source, checksums)
+    for archive, found in checksums.items():
+        unpack(archive, source, sha256=benchmark.sha256 if len(archives) == 1 else None, found=found)
     return locate(source, benchmark.layout)
 
 

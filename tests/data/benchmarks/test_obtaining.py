@@ -195,3 +195,47 @@ def test_a_file_address_is_copied(tmp_path: Path) -> None:
     source = write(tmp_path / "a b.zip", b"bytes")
     assert download(source.as_uri(), tmp_path / "archive", sha256=None).read_bytes() == b"bytes"
     assert source.read_bytes() == b"bytes"
+
+
+def zipped(archive: Path, release: Path, **extra: str) -> Path:
+    """`release` as a zip with some more files."""
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in sorted(release.rglob("*")):
+            file.write(path, path.relative_to(release.parent))
+        for name, text in extra.items():
+            file.writestr(name, text)
+    return archive
+
+
+def test_a_changed_archive_takes_the_place_of_what_it_was(tmp_path: Path) -> None:
+    release, source = write_veri776(tmp_path / "VeRi"), tmp_path / "data" / "made" / "source"
+    first, second = tmp_path / "a.zip", tmp_path / "b.zip"
+    zipped(first, release, old="1")
+    zipped(second, tmp_path / "nothing", more="2")
+    both = named(archive=[str(first), str(second)])
+    for _ in range(2):
+        root = obtain(both, source)
+        assert (root / "name_train.txt").is_file() and (source / "old").is_file() and (source / "more").is_file()
+    zipped(first, release, new="3")
+    obtain(both, source)
+    assert not (source / "old").exists() and (source / "new").is_file() and (source / "more").is_file()
+    obtain(named(archive=[str(first)]), source)
+    assert (source / "new").is_file() and not (source / "more").exists(), "an archive that is named no more"
+    assert (release / "name_train.txt").is_file() and second.is_file(), "what is the user's is only read"
+
+
+def test_what_was_not_unpacked_by_us_makes_no_way(tmp_path: Path) -> None:
+    archive, source = zipped(tmp_path / "a.zip", write_veri776(tmp_path / "VeRi")), tmp_path / "source"
+    mine = write(source / "VeRi" / "name_train.txt", "mine")
+    with pytest.raises(UserError, match="is there already"):
+        obtain(named(archive=[str(archive)]), source)
+    assert mine.read_text() == "mine"
+
+
+def test_the_place_may_be_a_link_to_a_larger_disk(tmp_path: Path) -> None:
+    release, disk = write_veri776(tmp_path / "VeRi"), tmp_path / "disk"
+    disk.mkdir()
+    (tmp_path / "source").symlink_to(disk)
+    for text in ("1", "2"):
+        obtain(named(archive=[str(zipped(tmp_path / "a.zip", release, note=text))]), tmp_path / "source")
+        assert (disk / "note").read_text() == text

@@ -6,16 +6,14 @@ import errno
 import json
 import os
 import re
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
+from command import Run
 from releases import WRITERS, jpeg, write, write_list, write_vehicleid, write_veri776, write_veriwild
 
-from svrn.cli import main
 from svrn.data.benchmarks.build import build_manifest
 from svrn.data.benchmarks.findings import KINDS
 from svrn.data.benchmarks.verify import Report, Verdict, verify
@@ -23,36 +21,6 @@ from svrn.data.manifest import read_manifest
 from svrn.errors import UserError
 
 Progress = Callable[[int], object]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a command printed, and its exit code."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Answer]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs `svrn data ...` in the test's own folder, in this process; any traceback fails the test."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["svrn", "data", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        printed = capsys.readouterr()
-        return Answer(code, printed.out, printed.err)
-
-    return call
 
 
 def look(layout: str, root: Path, silent: Progress, **more: object) -> Report:
