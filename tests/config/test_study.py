@@ -59,6 +59,31 @@ def test_embedded_layouts_share_their_training_images(monkeypatch: pytest.Monkey
     assert len(everywhere) == 4, "baseline, SVRN, two and four stages fill all three benchmarks' columns"
 
 
+def test_table_9_scores_the_same_trainings_under_other_protocols(project: Path) -> None:
+    study = load_study("paper")
+    cells = [cell for cell in study.cells if cell.table == "table9"]
+    assert {(cell.benchmark, cell.test, cell.protocol) for cell in cells} == {
+        ("veri776", "test", "veri776-track"),
+        *(("vehicleid", size, "vehicleid-inverted") for size in "SML"),
+        *(("veriwild", size, "veriwild-junk-kept") for size in "SML"),
+    }
+    elsewhere = {run for cell in study.cells if cell.table != "table9" for run in cell.runs}
+    assert {run for cell in cells for run in cell.runs} <= elsewhere
+    assert {cell.column for cell in cells} >= {"veri776.veri776-track.mAP", "veriwild.L.veriwild-junk-kept.mAP"}
+
+
+def test_a_protocol_that_the_test_set_does_not_name_is_refused(project: Path) -> None:
+    file = project / "params/benchmarks/veriwild.yaml"
+    file.write_text(
+        file.read_text().replace("M: {protocols: [veriwild, veriwild-junk-kept]}", "M: {protocols: [veriwild]}")
+    )
+    with pytest.raises(
+        UserError, match="asks for protocol 'veriwild-junk-kept' on test set 'M' of veriwild"
+    ) as refused:
+        load_study("paper")
+    assert "tests.M.protocols" in str(refused.value.mend)
+
+
 def test_same_key_same_parameters(project: Path) -> None:
     study = load_study("paper")
     for cell in (cell for cell in study.cells if cell.kind == "run"):
