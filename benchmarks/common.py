@@ -20,7 +20,7 @@ from pathlib import Path
 
 from svrn.files import write_json
 
-RESULTS = Path("results/benchmarks.json")
+RESULTS = Path(__file__).resolve().parents[1] / "results" / "benchmarks.json"
 
 
 @dataclass(frozen=True)

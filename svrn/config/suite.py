@@ -24,6 +24,7 @@ class Suite(Strict):
     benchmarks: dict[str, str] = Field(description="the benchmark file that fills each role")
     seeds: tuple[int, ...] = Field(min_length=1)
     tables: tuple[str, ...] = Field(min_length=1)
+    extends: str | None = Field(None, description="suite whose overrides, per_benchmark and per_model these lie over")
     overrides: dict[str, Any] = Field(default_factory=dict, description="on params/base.yaml, for every run")
     per_benchmark: dict[str, dict[str, Any]] = Field(default_factory=dict, description="for the runs of one role")
     per_model: dict[str, dict[str, Any]] = Field(default_factory=dict, description="on params/models/NAME.yaml")
@@ -45,10 +46,29 @@ def load_settings(params: Path) -> Settings:
 
 
 def load_suite(name: str, params: Path) -> Suite:
-    """A suite by name; UserError with a did-you-mean where there is none of that name."""
+    """A suite by name, laid over the one that it extends.
+
+    Raises:
+        UserError: no suite of that name (with a did-you-mean), or one that extends one that extends another.
+    """
+    suite = _read_suite(name, params)
+    if suite.extends is None:
+        return suite
+    below = _read_suite(suite.extends, params)
+    if below.extends is not None:
+        raise UserError(
+            f"suite {suite.extends!r} extends a suite itself",
+            where=str(params / "suites" / f"{name}.yaml"),
+            mend=f"extend {below.extends!r}",
+        )
+    laid = {key: merge(getattr(below, key), getattr(suite, key)) for key in ("overrides", "per_benchmark", "per_model")}
+    return suite.model_copy(update=laid)
+
+
+def _read_suite(name: str, params: Path) -> Suite:
     folder = params / "suites"
     file = folder / f"{name}.yaml"
     if not file.is_file():
         there = sorted(p.stem for p in folder.glob("*.yaml"))
         raise UserError(f"no suite is called {name!r}", where=str(folder), mend=suggestion(name, there))
-    return validate(Suite, merge(read_tree(file)), where=str(file))
+    return validate(Suite, read_tree(file), where=str(file))

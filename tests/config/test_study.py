@@ -84,6 +84,25 @@ def test_a_protocol_that_the_test_set_does_not_name_is_refused(project: Path) ->
     assert "tests.M.protocols" in str(refused.value.mend)
 
 
+def test_a_suite_lies_over_the_one_that_it_extends(project: Path) -> None:
+    suites = project / "params/suites"
+    (suites / "longer.yaml").write_text(
+        "{description: d, benchmarks: {veri776: veri776}, seeds: [7], tables: [table2], extends: synthetic,"
+        " overrides: {training: {optimisation: {epochs: 99}}}}"
+    )
+    below = {c.row: c.parameters[0] for c in load_study("synthetic").cells if c.table == "table2"}
+    study = load_study("longer")
+    assert {run.seed for run in study.runs.values()} == {7} and set(study.tables) == {"table2"}
+    for cell in study.cells:
+        made, under = cell.parameters[0].training.optimisation, below[cell.row].training.optimisation
+        assert made == under.model_copy(update={"epochs": 99})
+    (suites / "longest.yaml").write_text(
+        "{description: d, benchmarks: {veri776: veri776}, seeds: [7], tables: [table2], extends: longer}"
+    )
+    with pytest.raises(UserError, match="'longer' extends a suite itself"):
+        load_study("longest")
+
+
 def test_same_key_same_parameters(project: Path) -> None:
     study = load_study("paper")
     for cell in (cell for cell in study.cells if cell.kind == "run"):
