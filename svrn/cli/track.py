@@ -45,20 +45,28 @@ def ui(
     port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
 ) -> None:
-    """Open the MLflow UI over the store, brought up to date first."""
+    """Open the MLflow UI over the store, brought up to date first, and say where the runs and the tables are in it."""
     import os
     import sys
 
-    from svrn.config.study import RESULTS
+    from svrn.config.study import RESULTS, load_study
     from svrn.errors import UserError
     from svrn.tracking.store import initialise, prepare_mlflow, the_store
+    from svrn.tracking.views import runs_address, view_address
 
     prepare_mlflow()
     store = the_store(RESULTS)
     if store.uri.startswith("http"):
         raise UserError("the store is a server, which has a UI of its own", where=store.uri)
-    initialise(store)
+    experiment = initialise(store)
+    root = f"http://{host}:{port}/"
+    print(f"all runs: {root}{runs_address(experiment)}")
     if store.local:
         sync(None)
-    arguments = ["-m", "mlflow", "ui", "--backend-store-uri", store.uri, "--host", host, "--port", str(port)]
-    os.execv(sys.executable, [sys.executable, *arguments])
+        study = load_study()
+        for table in dict.fromkeys(cell.table for cell in study.cells if cell.runs):
+            print(f"{table}: {root}{view_address(experiment, study, table)}")
+    sys.stdout.flush()
+    os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # of prompts and judges; nothing of ours
+    where = ["--backend-store-uri", store.uri, "--host", host, "--port", str(port)]
+    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *where, "--workers", "1"])

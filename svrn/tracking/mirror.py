@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 from svrn.config.study import Study
 from svrn.locks import file_lock
+from svrn.tracking.placing import TAG_LENGTH, placed, row_tag
 from svrn.tracking.run_facts import Point, RunFacts, gather
 from svrn.tracking.store import Store, client, initialise, unusable
+from svrn.tracking.views import PREFIX, compare_address, view_address, view_id, view_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
 _METRICS_A_CALL = 1000
-_TAG_LENGTH = 5000
+#: What a run looks like here. Raised when that changes: runs that were mirrored otherwise are made anew.
+_FORM = "2"
 
 
 @dataclass
@@ -51,36 +54,26 @@ def sync(store: Store, results: Path, studies: Sequence[Study] = ()) -> Synced:
             for study in studies:
                 parents |= mirror.tables(study)
             outcome = Synced()
+            shown: list[RunFacts] = []
             for folder in sorted(path.parent for path in (results / "runs").glob("*/config.yaml")):
                 facts = gather(folder)
                 if facts is None:
                     outcome.unfinished += 1
                     continue
-                mirror.run(_placed(facts, studies, parents), outcome)
+                shown.append(placed(facts, studies, parents))
+                mirror.run(shown[-1], studies, outcome)
+            for (study_name, table), parent in parents.items():
+                study = next(one for one in studies if one.name == study_name)
+                mirror.describe(parent, study, table, shown)
             return outcome
     except (MlflowException, OSError) as error:
         raise unusable(store, error) from error
 
 
-def _placed(facts: RunFacts, studies: Sequence[Study], parents: dict[tuple[str, str], str]) -> RunFacts:
-    """The facts with the table cells that the run feeds, as tags and as a note; its parent is the first table's."""
-    tags = dict(facts.tags)
-    lines = [f"`svrn train {facts.key}`: {facts.name}", ""]
-    for study in studies:
-        cells: dict[str, list[str]] = {}
-        for cell in study.cells_of(facts.key):
-            cells.setdefault(cell.table, []).append(f"{cell.row}: {cell.column}")
-        for table, places in sorted(cells.items()):
-            tags[f"svrn.cells.{study.name}.{table}"] = "; ".join(places)[:_TAG_LENGTH]
-            lines.append(f"- {study.name}, {table}: {'; '.join(places)}")
-            tags.setdefault("mlflow.parentRunId", parents[study.name, table])
-    tags["mlflow.note.content"] = "\n".join(lines)[:_TAG_LENGTH]
-    return RunFacts(**{**vars(facts), "tags": tags})
-
-
 class _Mirror:
     def __init__(self, mlflow: MlflowClient, experiment: str) -> None:
         self.mlflow, self.experiment = mlflow, experiment
+        self._known: dict[str, str] = {}
 
     def find(self, tag: str, value: str) -> Run | None:
         """The run with this tag; where an interrupted sync left several, the first, and the others go."""
@@ -99,9 +92,7 @@ class _Mirror:
             name = f"{study.name}/{table}"
             found = self.find("svrn.table", name)
             if found is None:
-                found = self.mlflow.create_run(
-                    self.experiment, run_name=f"{study.name} {table}", tags={"svrn.table": name}
-                )
+                found = self.mlflow.create_run(self.experiment, run_name=name, tags={"svrn.table": name})
                 self.mlflow.set_terminated(found.info.run_id)
             parents[study.name, table] = found.info.run_id
             self._files(found, study.folder, table)
@@ -115,10 +106,33 @@ class _Mirror:
                 self.mlflow.log_artifact(parent.info.run_id, str(file), artifact_path=file.parent.name)
             self.mlflow.set_tag(parent.info.run_id, "svrn.files", stamp)
 
-    def run(self, facts: RunFacts, outcome: Synced) -> None:
+    def describe(self, parent: str, study: Study, table: str, shown: Sequence[RunFacts]) -> None:
+        """Name the parent of a table, link its note to the view of the table's runs and to their comparison."""
+        tag = row_tag(study, table)
+        runs = sorted((one for one in shown if tag in one.tags), key=lambda one: (one.tags[tag], one.name))
+        found = [self._known[one.key] for one in runs]
+        title = study.tables[table].title
+        note = [
+            f"{title}: {len(runs)} runs of suite {study.name}.",
+            "",
+            f"- [The runs by row, their scores, and what differs]({view_address(self.experiment, study, table)})",
+            f"- [The runs side by side]({compare_address(self.experiment, found)})",
+            "- The table and the suite's figures are among the artifacts.",
+        ]
+        tags = {"mlflow.runName": f"{study.name} {table}: {title}", "mlflow.note.content": "\n".join(note)[:TAG_LENGTH]}
+        there = self.mlflow.get_run(parent).data.tags
+        for name, value in tags.items():
+            if there.get(name) != value:
+                self.mlflow.set_tag(parent, name, value)
+        key, view = f"{PREFIX}{view_id(study, table)}", view_of(study, table, runs)
+        if self.mlflow.get_experiment(self.experiment).tags.get(key) != view:
+            self.mlflow.set_experiment_tag(self.experiment, key, view)
+
+    def run(self, facts: RunFacts, studies: Sequence[Study], outcome: Synced) -> None:
         """Make the mirror of one run agree with its facts."""
         found = self.find("svrn.run_key", facts.key)
         if found is not None and found.data.tags.get("svrn.mirrored") == facts.digest:
+            self._known[facts.key] = found.info.run_id
             outcome.same += 1
             return
         if found is not None and self._contradicts(found, facts):
@@ -130,15 +144,28 @@ class _Mirror:
                 self.experiment,
                 start_time=facts.started,
                 run_name=facts.name,
-                tags={"svrn.run_key": facts.key, "svrn.model_digest": facts.tags["svrn.model_digest"]},
+                tags={
+                    "svrn.run_key": facts.key,
+                    "svrn.model_digest": facts.tags["svrn.model_digest"],
+                    "svrn.form": _FORM,
+                },
             )
         else:
             outcome.changed += 1
+        self._known[facts.key] = found.info.run_id
+        self._leave(found, facts, studies)
         self._fill(found, facts)
+
+    def _leave(self, found: Run, facts: RunFacts, studies: Sequence[Study]) -> None:
+        """Take a run out of the rows that it no longer feeds."""
+        for tag in found.data.tags:
+            if tag not in facts.tags and any(tag.startswith(row_tag(study, "")) for study in studies):
+                self.mlflow.delete_tag(found.info.run_id, tag)
 
     def _contradicts(self, found: Run, facts: RunFacts) -> bool:
         """Whether it shows another training under this key, or values that cannot be replaced in MLflow."""
-        other = found.data.tags.get("svrn.model_digest") != facts.tags["svrn.model_digest"]
+        tags = found.data.tags
+        other = tags.get("svrn.model_digest") != facts.tags["svrn.model_digest"] or tags.get("svrn.form") != _FORM
         params, metrics = found.data.params, found.data.metrics
         renamed = any(params.get(name, value) != value for name, value in facts.parameters.items())
         return other or renamed or any(metrics.get(name, value) != value for name, value in facts.finals.items())
@@ -167,12 +194,12 @@ class _Mirror:
         for name in run.data.metrics:
             if name.startswith("train/"):
                 logged[name] = {one.step for one in self.mlflow.get_metric_history(run.info.run_id, name)}
+        for name, value in facts.finals.items():  # first: the UI's pages begin with what was logged first
+            if name not in run.data.metrics:
+                yield Point(name, value, 0, facts.ended)
         for point in facts.curves:
             if point.step not in logged.get(point.name, ()):
                 yield point
-        for name, value in facts.finals.items():
-            if name not in run.data.metrics:
-                yield Point(name, value, 0, facts.ended)
 
     def _dataset(self, run: Run, facts: RunFacts) -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import yaml
 
+from svrn.config.identity import run_identity
 from svrn.config.parameters import RunParameters
 
 MOST_PARAMETERS = 30
@@ -80,11 +81,10 @@ def gather(folder: Path) -> RunFacts | None:
         environment = json.loads((folder / "env.json").read_text(encoding="utf-8"))
         log = pq.read_table(folder / "train.parquet").to_pandas()
         started, ended = _milliseconds(record["started"]), _milliseconds(record["ended"])
-        finals = {f"run/{name}": float(record[name]) for name in _MEASURED if record.get(name) is not None}
-        finals |= _scores(folder)
+        finals = _scores(folder) | _measured(record)
         return RunFacts(
             key=record["key"],
-            name=f"{config['benchmark']} {config['label']}",
+            name=f"{config['label']}, {config['benchmark']}",
             parameters=_parameters(config["parameters"]),
             tags=_tags(config, record, environment),
             dataset=(config["benchmark"], config["train_digest"]),
@@ -98,16 +98,27 @@ def gather(folder: Path) -> RunFacts | None:
         return None
 
 
-_MEASURED = ("device_seconds", "peak_memory_bytes", "energy_joules", "restarts", "devices")
+_MEASURED = ("device_seconds", "energy_joules", "restarts", "devices")
+
+
+def _measured(record: dict[str, Any]) -> dict[str, float]:
+    found = {f"run/{name}": float(record[name]) for name in _MEASURED if record.get(name) is not None}
+    if record.get("peak_memory_bytes") is not None:
+        found["run/peak_memory_gib"] = float(record["peak_memory_bytes"]) / 2**30
+    return found
 
 
 def _parameters(tree: dict[str, Any]) -> dict[str, str]:
-    shown = _flat({name: tree[name] for name in ("model", "training")})
-    default = RunParameters().model_dump(mode="json")
-    usual = _flat({name: default[name] for name in ("model", "training")})
+    """What the run's key is made of: a parameter without effect would look like a difference between runs."""
+    shown, usual = _effective(RunParameters.model_validate(tree)), _effective(RunParameters())
     differing = [name for name in shown if name not in TELLING and shown[name] != usual.get(name)]
     names = [name for name in TELLING if name in shown] + differing
     return {name: shown[name] for name in names[:MOST_PARAMETERS]}
+
+
+def _effective(parameters: RunParameters) -> dict[str, str]:
+    identity = run_identity(parameters, "")
+    return _flat({name: identity[name] for name in ("model", "training")})
 
 
 def _flat(tree: dict[str, Any], path: str = "") -> dict[str, str]:
@@ -136,8 +147,12 @@ def _tags(config: dict[str, Any], record: dict[str, Any], environment: dict[str,
 
 
 def _curves(log: pd.DataFrame, folder: Path, started: int, ended: int) -> list[Point]:
-    """Means over each epoch, at the times the epochs ended (evenly spread where the events do not say)."""
+    """Means over each epoch, at the times the epochs ended (evenly spread where the events do not say).
+
+    A loss that is zero throughout is switched off: it has no curve.
+    """
     means = log.drop(columns="step").groupby("epoch").mean()
+    means = means.loc[:, (means != 0).any()]
     times, speeds = _epochs(folder)
     points = []
     for position, (epoch, row) in enumerate(means.iterrows()):

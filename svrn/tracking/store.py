@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT = "svrn"
+#: So that the UI shows trainings, not prompts; and what is said on the experiment's page.
+_TAGS = {
+    "mlflow.experimentKind": "custom_model_development",
+    "mlflow.note.content": "A mirror of results/runs. Under Views: each table's runs with scores and what differs.",
+}
 
 
 @dataclass(frozen=True)
@@ -99,19 +104,30 @@ def _experiment(store: Store) -> str:
 
     try:
         mlflow = client(store)
+        location = store.artifacts.as_uri() if store.local else None
         found = mlflow.get_experiment_by_name(EXPERIMENT)
-        if found is not None:
-            return str(found.experiment_id)
-        try:
-            location = store.artifacts.as_uri() if store.local else None
-            return str(mlflow.create_experiment(EXPERIMENT, artifact_location=location))
-        except MlflowException:
-            found = mlflow.get_experiment_by_name(EXPERIMENT)  # another process was first
-            if found is None:
-                raise
-            return str(found.experiment_id)
+        if found is not None and location is not None and found.artifact_location != location:
+            _put_away(mlflow, str(found.experiment_id))
+            found = None
+        if found is None:
+            try:
+                return str(mlflow.create_experiment(EXPERIMENT, artifact_location=location, tags=_TAGS))
+            except MlflowException:
+                found = mlflow.get_experiment_by_name(EXPERIMENT)  # another process was first
+                if found is None:
+                    raise
+        for name, value in _TAGS.items():
+            if found.tags.get(name) != value:
+                mlflow.set_experiment_tag(found.experiment_id, name, value)
+        return str(found.experiment_id)
     except (MlflowException, OSError) as error:
         raise unusable(store, error) from error
+
+
+def _put_away(mlflow: MlflowClient, experiment: str) -> None:
+    """The project was moved or copied: MLflow would go on writing files into the old place. The mirror is made anew."""
+    mlflow.rename_experiment(experiment, f"{EXPERIMENT}, another folder's, {experiment}")
+    mlflow.delete_experiment(experiment)
 
 
 def unusable(store: Store, error: Exception) -> UserError:

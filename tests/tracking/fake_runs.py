@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import yaml
 
 from svrn.config.parameters import RunParameters
+from svrn.config.study import Cell, Embedding, Evaluation
 
 EPOCHS, STEPS_PER_EPOCH = 3, 4
 
 
-def write_run(results: Path, key: str, *, seed: int = 0, model_digest: str = "d0") -> Path:
+def write_run(results: Path, key: str, *, seed: int = 0, model_digest: str = "d0", stages: int = 3) -> Path:
     """results/runs/KEY with everything but embeddings and evaluations."""
     folder = results / "runs" / key
     folder.mkdir(parents=True)
-    parameters = RunParameters.model_validate({"training": {"seed": seed}})
+    cross = {name: {"weight": 0.0} for name in ("vcc", "icc", "dcc") if stages == 1}
+    model = {"stages": {"count": stages}, "unified": {"enabled": stages > 1}}
+    parameters = RunParameters.model_validate({"model": model, "training": {"seed": seed, "losses": cross}})
     config = {
         "key": key,
-        "label": f"svrn s{seed}",
+        "label": f"{'svrn' if stages > 1 else 'baseline'} s{seed}",
         "benchmark": "demo-veri776",
         "train_digest": "f" * 64,
         "identities": 6,
@@ -31,7 +35,14 @@ def write_run(results: Path, key: str, *, seed: int = 0, model_digest: str = "d0
     (folder / "env.json").write_text(json.dumps({"code": {"commit": "c0ffee", "dirty": False}}))
     steps = EPOCHS * STEPS_PER_EPOCH
     rows = [
-        {"step": n + 1, "epoch": n // STEPS_PER_EPOCH + 1, "lr": 0.1, "total": 10.0 - n, "identity": 5.0 - n / 4}
+        {
+            "step": n + 1,
+            "epoch": n // STEPS_PER_EPOCH + 1,
+            "lr": 0.1,
+            "total": 10.0 - n,
+            "identity": 5.0 - n / 4,
+            "icc": 0.0,
+        }
         for n in range(steps)
     ]
     pd.DataFrame(rows).to_parquet(folder / "train.parquet")
@@ -47,7 +58,7 @@ def write_run(results: Path, key: str, *, seed: int = 0, model_digest: str = "d0
         "device": "a CPU",
         "devices": 1,
         "device_seconds": 60.5,
-        "peak_memory_bytes": 1000,
+        "peak_memory_bytes": 3 * 2**29,
         "energy_joules": None,
         "restarts": 1,
         "started": "2026-01-01T00:00:00Z",
@@ -63,3 +74,27 @@ def write_scores(folder: Path, evaluation: str, mean_ap: float) -> None:
     target.mkdir(parents=True, exist_ok=True)
     content = {"benchmark": "demo-veri776", "test": "test", "protocol": "veri776", "mAP": mean_ap, "CMC@1": 50.0}
     (target / "metrics.json").write_text(json.dumps(content))
+
+
+@dataclass(frozen=True)
+class Titled:
+    """What the mirror asks of a table."""
+
+    title: str
+
+
+class OneTable:
+    """What the mirror asks of a study: suite `demo`, whose table1 has a row for each of `rows` (run: row)."""
+
+    def __init__(self, results: Path, rows: dict[str, str]) -> None:
+        self.name, self.folder = "demo", results / "demo"
+        self.tables = {"table1": Titled("Components"), "table7": Titled("Times")}
+        self.cells = []
+        for run, row in rows.items():
+            embedding = Embedding(run, "demo-veri776", "i", None)  # type: ignore[arg-type]
+            evaluation = Evaluation(f"e-{run}", embedding, "test", "veri776")
+            place = ("table1", row, "mAP", "mAP", "demo-veri776", "test", "veri776", 80.0, "run")
+            self.cells.append(Cell(*place, evaluations=(evaluation,)))  # type: ignore[arg-type]
+
+    def cells_of(self, run: str) -> list[Cell]:
+        return [cell for cell in self.cells if run in cell.runs]

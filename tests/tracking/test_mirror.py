@@ -1,14 +1,15 @@
 """The mirror agrees with results/, however often and however interrupted it is made."""
 
+import base64
 import json
 import multiprocessing
 import shutil
+import zlib
 from pathlib import Path
 
 import pytest
-from fake_runs import EPOCHS, write_run, write_scores
+from fake_runs import EPOCHS, OneTable, write_run, write_scores
 
-from svrn.config.study import Cell, Embedding, Evaluation
 from svrn.errors import UserError
 from svrn.tracking.mirror import Synced, sync
 from svrn.tracking.run_facts import MOST_PARAMETERS, gather
@@ -32,17 +33,17 @@ def test_what_is_shown_of_a_run(store, results):
     write_scores(write_run(results, "aaa"), "e1", 40.25)
     assert sync(store, results) == Synced(added=1)
     run = runs(store)["aaa"]
-    assert run.info.run_name == "demo-veri776 svrn s0"
+    assert run.info.run_name == "svrn s0, demo-veri776"
     assert run.info.status == "FINISHED" and run.info.end_time - run.info.start_time == 240_000
     assert history(store, run, "train/total") == [(1, 8.5), (2, 4.5), (3, 0.5)]
     assert history(store, run, "train/images_per_second") == [(1, 50.0), (2, 51.0), (3, 52.0)]
     assert run.data.metrics["demo-veri776/test/veri776/mAP"] == 40.25
     assert run.data.metrics["demo-veri776/test/veri776/CMC-1"] == 50.0
     assert run.data.metrics["run/device_seconds"] == 60.5 and "run/energy_joules" not in run.data.metrics
-    assert (
-        run.data.params["model.stages.count"] == "3" and run.data.params["model.salience.alphas"] == "[0.2, 0.1, 0.1]"
-    )
+    assert run.data.params["model.stages.count"] == "3" and run.data.params["model.salience.alphas"] == "[0.2, 0.1]"
     assert len(run.data.params) <= MOST_PARAMETERS
+    assert run.data.metrics["run/peak_memory_gib"] == 1.5
+    assert "train/icc" not in run.data.metrics, "a loss that is switched off has no curve"
     assert run.data.tags["mlflow.source.git.commit"] == "c0ffee"
     dataset = run.inputs.dataset_inputs[0].dataset
     assert dataset.name == "demo-veri776" and dataset.digest == "f" * 36
@@ -131,38 +132,97 @@ def test_unfinished_and_broken_runs_are_left_out(store, results):
     assert gather(results / "runs" / "aaa") is None
 
 
-class OneTable:
-    """What the mirror asks of a study."""
-
-    def __init__(self, results: Path) -> None:
-        self.name, self.folder, self.tables = "demo", results / "demo", {"table1": None, "table7": None}
-        embedding = Embedding("aaa", "demo-veri776", "i", None)  # type: ignore[arg-type]
-        evaluation = Evaluation("e1", embedding, "test", "veri776")
-        row = ("table1", "SVRN", "mAP", "mAP", "demo-veri776", "test", "veri776", 80.0, "run")
-        self.cells = [Cell(*row, evaluations=(evaluation,))]
-
-    def cells_of(self, run: str) -> list[Cell]:
-        return [cell for cell in self.cells if run in cell.runs]
+def test_a_parameter_without_effect_is_not_shown(store, results):
+    write_run(results, "aaa", stages=1)
+    sync(store, results)
+    params = runs(store)["aaa"].data.params
+    assert params["model.stages.count"] == "1" and "model.salience.alphas" not in params
 
 
 def test_runs_are_placed_under_their_tables(store, results):
-    write_run(results, "aaa")
+    write_scores(write_run(results, "aaa"), "e1", 40.256)
     write_run(results, "zzz", seed=1)
     (results / "demo" / "tables").mkdir(parents=True)
     (results / "demo" / "tables" / "table1.csv").write_text("a,b\n")
-    sync(store, results, [OneTable(results)])
+    study = OneTable(results, {"aaa": "SVRN"})
+    sync(store, results, [study])
     mlflow = client(store)
     experiment = mlflow.get_experiment_by_name("svrn")
     parents = mlflow.search_runs([experiment.experiment_id], "tags.`svrn.table` = 'demo/table1'")
     assert len(parents) == 1
+    assert parents[0].info.run_name == "demo table1: Components"
     child, other = runs(store)["aaa"], runs(store)["zzz"]
     assert child.data.tags["mlflow.parentRunId"] == parents[0].info.run_id
-    assert child.data.tags["svrn.cells.demo.table1"] == "SVRN: mAP"
-    assert "demo, table1: SVRN: mAP" in child.data.tags["mlflow.note.content"]
-    assert "mlflow.parentRunId" not in other.data.tags
+    assert child.data.tags["demo.table1"] == "SVRN"
+    assert "demo, table1, **SVRN**: mAP" in child.data.tags["mlflow.note.content"]
+    assert child.data.metrics["mAP"] == 40.26 and child.data.tags["svrn.scored_on"] == "demo-veri776/test/veri776"
+    assert "mlflow.parentRunId" not in other.data.tags and "mAP" not in other.data.metrics
     assert (Path(experiment.artifact_location.removeprefix("file://")) / parents[0].info.run_id).is_dir()
-    assert sync(store, results, [OneTable(results)]) == Synced(same=2)
+    assert sync(store, results, [study]) == Synced(same=2)
     assert len(mlflow.search_runs([experiment.experiment_id], "tags.`svrn.table` != ''")) == 1
+
+
+def shown_by(store, study: OneTable) -> dict:
+    """The state of the view of a study's table, as MLflow's UI reads it."""
+    experiment = client(store).get_experiment_by_name("svrn")
+    view = json.loads(experiment.tags["mlflow.sharedViewState.svrn-demo-table1"])
+    assert view["name"] == "demo table1: Components"
+    return json.loads(zlib.decompress(base64.b64decode(view["state"].removeprefix("deflate;"))))
+
+
+def test_a_tables_view_shows_its_runs_with_scores_and_what_differs(store, results):
+    write_scores(write_run(results, "aaa"), "e1", 40.0)
+    write_scores(write_run(results, "bbb", stages=1), "e1", 30.0)
+    write_run(results, "zzz", seed=1)
+    study = OneTable(results, {"aaa": "SVRN", "bbb": "Baseline"})
+    sync(store, results, [study])
+    state = shown_by(store, study)
+    mlflow = client(store)
+    experiment = mlflow.get_experiment_by_name("svrn")
+    found = mlflow.search_runs(
+        [experiment.experiment_id], state["searchFilter"], order_by=[f"{state['orderByKey']} ASC"]
+    )
+    assert [one.data.tags["svrn.run_key"] for one in found] == ["bbb", "aaa"]
+    assert state["selectedColumns"][:3] == ["tags.`demo.table1`", "metrics.`mAP`", "metrics.`CMC-1`"]
+    assert "params.`model.stages.count`" in state["selectedColumns"]
+    assert "params.`training.input.size`" not in state["selectedColumns"]
+    assert state["groupBy"] is None
+    parent = mlflow.search_runs([experiment.experiment_id], "tags.`svrn.table` = 'demo/table1'")[0]
+    note = parent.data.tags["mlflow.note.content"]
+    assert all(one.info.run_id in note for one in found)
+    assert "viewStateShareKey=svrn-demo-table1" in note
+
+
+def test_seeds_of_a_row_are_grouped_in_its_view(store, results):
+    for seed in range(2):
+        write_run(results, f"run{seed}", seed=seed)
+    study = OneTable(results, {"run0": "SVRN", "run1": "SVRN"})
+    sync(store, results, [study])
+    assert shown_by(store, study)["groupBy"]["groupByKeys"] == [{"mode": "tag", "groupByData": "demo.table1"}]
+
+
+def test_a_run_that_feeds_a_row_no_longer_leaves_it(store, results):
+    write_run(results, "aaa")
+    write_run(results, "bbb", seed=1)
+    sync(store, results, [OneTable(results, {"aaa": "SVRN"})])
+    sync(store, results, [OneTable(results, {"bbb": "SVRN"})])
+    assert "demo.table1" not in runs(store)["aaa"].data.tags
+    assert runs(store)["bbb"].data.tags["demo.table1"] == "SVRN"
+
+
+def test_a_copied_project_does_not_write_into_the_old_one(store, results, tmp_path):
+    write_run(results, "aaa")
+    sync(store, results)
+    old = client(store).get_experiment_by_name("svrn")
+    copy = tmp_path / "copy" / "results"
+    shutil.copytree(results, copy)
+    moved = the_store(copy)
+    assert sync(moved, copy) == Synced(added=1)
+    new = client(moved).get_experiment_by_name("svrn")
+    assert new.experiment_id != old.experiment_id
+    assert new.artifact_location == moved.artifacts.as_uri()
+    assert sync(moved, copy) == Synced(same=1)
+    assert client(store).get_experiment_by_name("svrn").artifact_location == old.artifact_location
 
 
 def test_a_store_that_is_no_database(results):
