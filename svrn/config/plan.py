@@ -197,8 +197,3 @@ _KINDS: dict[str, str] = {
     "no_data": "without data",
     "pending": "waiting for a manifest",
 }
-
-
-def inputs_of(study: Study) -> dict[str, Any]:
-    """What goes into a suite, for DVC: each benchmark as its file and the user's settings describe it."""
-    return {name: benchmark.model_dump(mode="json", exclude_none=True) for name, benchmark in study.benchmarks.items()}
