@@ -59,14 +59,17 @@ def escape(text: str) -> str:
 
 
 def as_latex(sheet: Sheet) -> str:
-    """The sheet as one LaTeX table; ours stands beside the paper's, or below it where there are many columns."""
-    body = _stacked(sheet) if sheet.stacked else _beside(sheet)
+    """The sheet as one LaTeX table; ours stands beside the paper's, or below it where there are many columns.
+
+    A table that the paper does not have is a row a method.
+    """
+    body = _stacked(sheet) if sheet.stacked or not sheet.papers else _beside(sheet)
     notes = "\\\\\n".join(escape(note) for note in sheet.notes)
     return (
         _OPEN
         + "\\begin{table}[!htbp]\n\\centering\\small\n"
         + _numbering(sheet)
-        + f"\\caption{{{escape(sheet.title)}}}\n\\label{{tab:svrn-{sheet.name}}}\n"
+        + f"\\caption{{{escape(sheet.title)}}}\n\\label{{tab:svrn-{sheet.name}}}\n\\vspace{{4pt}}\n"
         + body
         + "\\par\\medskip\n\\begin{minipage}{0.9\\linewidth}\\footnotesize\\raggedright\n"
         + f"{notes}\n\\end{{minipage}}\n\\end{{table}}\n"
@@ -113,11 +116,11 @@ def _stacked(sheet: Sheet) -> str:
     lines = [f"\\begin{{tabular}}{{@{{}}{columns}@{{}}}}", "\\toprule", *_stacked_heads(sheet, lead, grouped)]
     group: str | None = None
     for line in sheet.lines:
-        if line.group != group or not grouped:
+        if line.group != group or (sheet.papers and not grouped) or line is sheet.lines[0]:
             lines.append("\\midrule")
         first = [escape(line.group or "") if line.group != group else ""] if grouped else []
         group = line.group
-        lines += _stacked_lines(line, first, grouped)
+        lines += _stacked_lines(line, first, grouped) if sheet.papers else [_alone(line, first)]
     return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
 
 
@@ -140,6 +143,10 @@ def _stacked_lines(line: Line, first: list[str], grouped: bool) -> list[str]:
         rows.append(_row([*blank, "\\quad ours", *none, *map(_own, line.entries)]))
         rows.append(_row([*blank, "\\quad difference", *none, *map(_difference, line.entries)]))
     return rows
+
+
+def _alone(line: Line, first: list[str]) -> str:
+    return _row([*first, escape(line.method), *map(_attribute, line.attributes), *map(_own, line.entries)])
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -121,10 +121,20 @@ def against_baseline(cell: Cell, study: Study) -> list[str]:
 
 def parameter_differences(before: RunParameters, after: RunParameters) -> list[str]:
     """Where two runs' effective parameters differ, a line each, inference included."""
-    lines = differences(run_identity(before, "-"), run_identity(after, "-"))
-    return lines + differences(
-        {"inference": before.inference.model_dump(mode="json")}, {"inference": after.inference.model_dump(mode="json")}
-    )
+    return differences(_leaves(_all_of(before)), _leaves(_all_of(after)))
+
+
+def _all_of(parameters: RunParameters) -> dict[str, Any]:
+    return run_identity(parameters, "-") | {"inference": parameters.inference.model_dump(mode="json")}
+
+
+def _leaves(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """A tree's values by dotted name, so that a whole branch that is new is a line a value."""
+    leaves: dict[str, Any] = {}
+    for name, value in tree.items():
+        path = f"{above}.{name}" if above else name
+        leaves |= _leaves(value, path) if isinstance(value, Mapping) else {path: value}
+    return leaves
 
 
 def _model(cell: Cell, study: Study) -> str | None:

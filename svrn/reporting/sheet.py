@@ -104,6 +104,11 @@ class Sheet:
         """Whether ours stands below the paper's instead of beside it, because there are too many columns."""
         return len(self.heads) > 4
 
+    @property
+    def papers(self) -> bool:
+        """Whether the paper has any number of this table; without one, ours stand alone."""
+        return any(entry.result.cell.reported is not None for line in self.lines for entry in line.entries)
+
 
 def make_sheet(name: str, study: Study, results: Sequence[Result], more: Sequence[str] = ()) -> Sheet:
     """The sheet of table `name` from the suite's results. more: further footnotes."""
@@ -185,7 +190,9 @@ def _marks(results: Sequence[Result]) -> Iterable[str]:
         yield "no data: the benchmark's place is not set in params/config.yaml."
     if REPORTED_ONLY in states:
         yield "Methods without a number of ours (·) are reported by the paper only, not trained here."
-    if any(r.cell.reported is None for r in results):
+    if all(r.cell.reported is None for r in results):
+        yield "The paper has no such table; all numbers are ours."
+    elif any(r.cell.reported is None for r in results):
         yield "/: not reported by the paper."
     if any(r.cell.reported == "lost" for r in results):
         yield "?: missing from the copy of the paper at hand."

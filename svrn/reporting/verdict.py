@@ -19,7 +19,7 @@ METRIC = "mAP"
 #: Each control's overlay in params/models/, and what SVRN being no better than it would mean.
 CONTROLS = {
     "svrn-no-masks": "suppression is not shown to be what makes the gain: the same cascade without masks",
-    "svrn-random-masks": "where the masks lie is not shown to matter: cells suppressed by chance",
+    "svrn-random-masks": "where the masks lie is not shown to matter: suppressing cells by chance",
     "svrn-masks-in-training": "suppression is not shown to be needed at inference: leaving the masks out there",
     "svrn-single-space": "the cross-space constraint is not shown to matter: a triplet loss within each stage",
     "baseline-equal-parameters": "the gain is not shown to be more than that of parameters: as large a baseline",

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from svrn.config.tables import Column
 from svrn.reporting.figures import write_figures
 from svrn.reporting.figures.fig4 import plane, stage_cosine
-from svrn.reporting.figures.gains import gains_of
+from svrn.reporting.figures.gains import column_title, gains_of
 from svrn.reporting.suite import load_report
 from svrn.reporting.timings import ratios, read_timings
 from tests.reporting import fake
@@ -54,6 +55,12 @@ def test_gains_are_differences_of_the_cells(project: Path) -> None:
             above = means["table3", gain.row, gain.column]
             assert gain.ours == pytest.approx(above - below)
             assert gain.low <= gain.ours <= gain.high
+
+
+def test_columns_are_named_as_people_write_them() -> None:
+    assert column_title(Column(benchmark="veriwild", test="S", metric="mAP")) == "VERI-WILD mAP (S)"
+    other = Column(benchmark="veri776", metric="mAP", protocol="veri776-track")
+    assert column_title(other) == "VeRi-776 mAP, veri776-track"
 
 
 def test_ratios_are_svrn_over_its_baseline(project: Path) -> None:

@@ -17,6 +17,7 @@ from svrn.reporting.pdf import compile_latex, write_pdf
 from svrn.reporting.plaintext import as_text
 from svrn.reporting.sheet import as_reported
 from svrn.reporting.suite import SuiteReport, load_report
+from tests.reporting import fake
 
 TABLES = [f"table{i}" for i in range(1, 9)]
 
@@ -94,6 +95,18 @@ def test_incomplete_and_missing_cells_cannot_be_mistaken(project: Path) -> None:
     for text in (as_latex(sheet), as_text(sheet)):
         assert "1/2" in text
         assert "not run" in text
+
+
+def test_a_table_that_the_paper_does_not_have_shows_ours_alone(project: Path) -> None:
+    fake.keep_tables(project, "table9")
+    sheet = load_report("fake").sheet("table9")
+    assert not sheet.papers
+    assert "The paper has no such table" in " ".join(sheet.notes)
+    text, latex = as_text(sheet), as_latex(sheet)
+    assert " | " not in text and "VeRi-776, veri776-track" in text
+    body = latex[latex.index("\\midrule") : latex.index("\\bottomrule")]
+    assert body.count("\\\\") == len(sheet.lines)
+    assert " / " not in body and "difference" not in body
 
 
 def test_writing_twice_gives_the_same_bytes_and_nothing_of_the_time(project: Path) -> None:

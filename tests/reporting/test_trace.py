@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 
 from svrn.cli import load
 from svrn.errors import UserError
-from svrn.reporting.provenance import find_cell
+from svrn.reporting.provenance import find_cell, parameter_differences
 from svrn.reporting.suite import load_report
+from tests.reporting import fake
 
 
 def _trace(*arguments: str) -> str:
@@ -60,3 +61,11 @@ def test_a_wrong_name_gets_a_suggestion(project: Path, table: str, row: str, col
     with pytest.raises(UserError) as caught:
         find_cell(load_report("fake").results, table, row, column)
     assert said in str(caught.value)
+
+
+def test_parameters_that_differ_are_told_value_by_value(project: Path) -> None:
+    cells = {c.row: c for c in fake.study_of(project).cells if c.table == "table2"}
+    lines = parameter_differences(cells["Baseline"].parameters[0], cells["Scheme b"].parameters[0])
+    assert any(line.startswith("model.salience.scores: ") for line in lines)
+    assert not any("{" in line for line in lines)
+    assert parameter_differences(cells["Scheme b"].parameters[0], cells["Scheme b"].parameters[0]) == []

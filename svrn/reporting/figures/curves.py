@@ -16,6 +16,7 @@ from svrn.reporting.methods import Method
 from svrn.reporting.records import Records
 
 RANKS = 20
+TICKS = (1, 5, 10, 15, 20)
 PARTS = ("total", "identity", "triplet", "reward", "vcc", "icc", "dcc", "single_space")
 BINS = np.linspace(0, 100, 21)
 
@@ -49,7 +50,7 @@ def draw_training(methods: Sequence[Method], study: Study, records: Records) -> 
 
 
 def _running_mean(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return pd.Series(values).rolling(max(1, len(values) // 25), min_periods=1).mean().to_numpy()
+    return pd.Series(values).rolling(max(5, len(values) // 25), min_periods=1).mean().to_numpy()
 
 
 def draw_cmc(methods: Sequence[Method], records: Records) -> Figure:
@@ -60,11 +61,12 @@ def draw_cmc(methods: Sequence[Method], records: Records) -> Figure:
         style = look(index)
         seeds = np.stack([_cmc(records.scores(e), ranks) for e in method.evaluations])
         axis.plot(ranks, seeds.mean(0), color=style.colour, linestyle=style.stroke, linewidth=1.3)
-        axis.plot(ranks[::5], seeds.mean(0)[::5], style.marker, color=style.colour, markersize=4)
+        marked = [rank - 1 for rank in TICKS]
+        axis.plot(ranks[marked], seeds.mean(0)[marked], style.marker, color=style.colour, markersize=4)
         if len(seeds) > 1:
             axis.fill_between(ranks, seeds.min(0), seeds.max(0), color=style.colour, alpha=0.08, linewidth=0)
     axis.set(xlabel="rank k", ylabel="CMC@k, percent", xlim=(1, RANKS), title="Queries with a match within k")
-    axis.set_xticks([1, 5, 10, 15, 20])
+    axis.set_xticks(TICKS)
     _legend(figure, methods, {method.name for method in methods})
     return figure
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,6 +16,8 @@ from svrn.reporting.figures.style import look
 Floats = npt.NDArray[np.float32]
 
 STAGE_MARKERS = ("o", "^", "s", "D")
+#: A vehicle's filling, so that vehicles are told apart in grey too.
+FILLS: tuple[Literal["full", "none", "left", "bottom", "right"], ...] = ("full", "none", "left", "bottom", "right")
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def stage_cosine(features: Floats) -> float:
 
 
 def draw_spaces(spaces: Sequence[Space]) -> Figure:
-    """A panel a method: colour is the vehicle, marker the stage, a thin line joins the stages of one image."""
+    """A panel a method: colour and filling are the vehicle, marker the stage, a thin line joins an image's stages."""
     across = min(3, len(spaces))
     down = -(-len(spaces) // across)
     figure, axes = plt.subplots(down, across, figsize=(2.5 * across, 2.6 * down + 0.5), squeeze=False)
@@ -59,8 +61,9 @@ def draw_spaces(spaces: Sequence[Space]) -> Figure:
             colour = look(index).colour
             for image in own:
                 axis.plot(image[:, 0], image[:, 1], color=colour, linewidth=0.4, alpha=0.5)
+            shape: Any = {"color": colour, "fillstyle": FILLS[index % len(FILLS)], "markersize": 4, "mew": 0.8}
             for stage in range(own.shape[1]):
-                axis.plot(own[:, stage, 0], own[:, stage, 1], STAGE_MARKERS[stage], color=colour, markersize=3.5)
+                axis.plot(own[:, stage, 0], own[:, stage, 1], STAGE_MARKERS[stage], mfcalt="white", **shape)
         cosine = stage_cosine(space.features)
         title = f"{space.name}\n{space.space}; cosine of stages {cosine:.2f}; {share:.0%} of variance"
         axis.set_title(title, fontsize=6.5)
@@ -68,8 +71,8 @@ def draw_spaces(spaces: Sequence[Space]) -> Figure:
     for axis in list(axes.flat)[len(spaces) :]:
         axis.set_axis_off()
     stages = max(space.features.shape[1] for space in spaces)
-    shape: Any = {"color": "black", "linestyle": "", "markersize": 4}
-    handles = [plt.Line2D([], [], marker=marker, **shape) for marker in STAGE_MARKERS[:stages]]
+    black: Any = {"color": "black", "linestyle": "", "markersize": 4}
+    handles = [plt.Line2D([], [], marker=marker, **black) for marker in STAGE_MARKERS[:stages]]
     names = [f"stage {t + 1}" for t in range(stages)]
-    figure.legend(handles, names, loc="outside lower center", ncols=stages, title="one colour a vehicle")
+    figure.legend(handles, names, loc="outside lower center", ncols=stages, title="one colour and filling a vehicle")
     return figure

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from svrn.config.study import Study
+from svrn.config.tables import Column
 from svrn.reporting.cells import Result
 from svrn.reporting.figures.style import OURS, PAPER
 from svrn.reporting.intervals import Comparisons
@@ -24,7 +25,10 @@ from svrn.reporting.sheet import HEADS
 
 @dataclass(frozen=True)
 class Gain:
-    """A cell less the baseline's in the same column; points. low, high: our paired 95% interval over test vehicles."""
+    """A cell less the baseline's in the same column; points. low, high: our paired 95% interval over test vehicles.
+
+    head: the column as people write it.
+    """
 
     row: str
     column: str
@@ -33,6 +37,7 @@ class Gain:
     low: float | None
     high: float | None
     levels: str
+    head: str
 
 
 def gains_of(
@@ -40,6 +45,7 @@ def gains_of(
 ) -> list[Gain]:
     """The gains of a table's trained rows, the baseline's own cells left out."""
     by_cell = {(r.cell.table, r.cell.row, r.cell.column): r for r in results}
+    heads = {column.name: column_title(column) for column in study.tables[table].columns}
     found = []
     for result in results:
         cell = result.cell
@@ -52,7 +58,8 @@ def gains_of(
         paired = difference.paired.difference if difference else None
         levels = " / ".join("–" if v is None else f"{v:.1f}" for v in (result.reported, result.mean))
         low, high = (paired.low, paired.high) if paired else (None, None)
-        found.append(Gain(cell.row, cell.column, paper, paired.value if paired else None, low, high, levels))
+        ours = paired.value if paired else None
+        found.append(Gain(_greek(cell.row), cell.column, paper, ours, low, high, levels, heads[cell.column]))
     return found
 
 
@@ -71,7 +78,7 @@ def draw_gains(title: str, suite: str, gains: Sequence[Gain]) -> Figure:
     figure, axes = plt.subplots(1, len(panels), figsize=(width, height), sharey=True, squeeze=False)
     for axis, panel, column in zip(axes[0], panels, [rows[0]] if single else columns, strict=True):
         _panel(axis, panel, single)
-        axis.set_title(column if single else column_title(column))
+        axis.set_title(column if single else panel[0].head)
         axis.set_xlabel("gain over the baseline, points")
     figure.suptitle(f"{title} (suite {suite})", x=0.01, ha="left", fontsize=9)
     handles, labels = axes[0][0].get_legend_handles_labels()
@@ -93,7 +100,7 @@ def _panel(axis: Axes, gains: Sequence[Gain], single: bool) -> None:
     axis.plot(*_columns(paper), PAPER.marker, color=PAPER.colour, mfc="white", label="paper")
     axis.plot(*_columns(ours), OURS.marker, color=OURS.colour, label="ours, paired 95% interval")
     axis.plot([], [], " ", label="right: level of paper / ours")
-    axis.set_yticks(places, [column_title(g.column) if single else g.row for g in gains])
+    axis.set_yticks(places, [g.head if single else g.row for g in gains])
     axis.set_ylim(-0.6, len(gains) - 0.3)
     low, high = axis.get_xlim()
     axis.set_xlim(low, high + 0.45 * (high - low))  # room for the levels
@@ -103,8 +110,13 @@ def _columns(points: Sequence[tuple[float, int]]) -> tuple[list[float], list[int
     return [x for x, _ in points], [y for _, y in points]
 
 
-def column_title(column: str) -> str:
-    """`veriwild.S.mAP` as people write it: VERI-WILD mAP (S)."""
-    parts = column.split(".")
-    test = f" ({parts[1]})" if len(parts) == 3 else ""
-    return f"{HEADS.get(parts[0], parts[0])} {parts[-1]}{test}"
+def column_title(column: Column) -> str:
+    """A column as people write it: `VERI-WILD mAP (S)`, `VeRi-776 mAP, veri776-track`."""
+    benchmark = column.benchmark or ""
+    test = "" if column.test == "test" else f" ({column.test})"
+    protocol = f", {column.protocol}" if column.protocol else ""
+    return f"{HEADS.get(benchmark, benchmark)} {column.metric}{test}{protocol}".strip()
+
+
+def _greek(row: str) -> str:
+    return row.replace("beta_V", "β_V").replace("beta_I", "β_I").replace("=/", "=–")

@@ -57,7 +57,7 @@ def curve(label: str, log: pd.DataFrame, column: str) -> Curve | None:
     """The running mean of a column of a training log; None where it is not there or all zero."""
     if column not in log or "step" not in log or not len(log) or not log[column].any():
         return None
-    values = log[column].rolling(max(1, len(log) // 25), min_periods=1).mean().to_numpy(dtype=float)
+    values = log[column].rolling(max(5, len(log) // 25), min_periods=1).mean().to_numpy(dtype=float)
     kept = np.unique(np.linspace(0, len(values) - 1, min(MOST_POINTS, len(values))).astype(int))
     steps = log["step"].to_numpy(dtype=float)
     top, bottom = float(values.max()), float(values.min())

@@ -23,6 +23,15 @@ POLICY = (
     " form-action 'none'"
 )
 
+CAPTIONS = {
+    "ap": "AP of the queries, by method",
+    "cmc": "CMC up to rank 20, by method",
+    "cost": "What SVRN costs and gains over its baseline",
+    "fig4-feature-space": "The stages' features of a few vehicles (the paper's Fig. 4)",
+    "fig5-salience": "Suppressed cells and feature maps of the stages (the paper's Fig. 5)",
+    "training": "The loss and its parts by step",
+}
+
 
 def templates() -> Environment:
     """The templates, escaping on, a missing value an error."""
@@ -79,7 +88,7 @@ def write_index(
         spans={sheet.name: _spans(sheet) for sheet in sheets},
         states=states,
         verdict=judge(report.study, report.methods, report.comparisons),
-        figures=figures,
+        figures=[(name, _caption(name, report)) for name in figures],
         findings=report.records.said,
         seeds=report.study.suite.seeds,
     )
@@ -88,6 +97,15 @@ def write_index(
 def _linked(entry: Entry, files: dict[int, str]) -> Linked:
     result: Result = entry.result
     return Linked(entry, files.get(id(result)))
+
+
+def _caption(file: str, report: SuiteReport) -> str:
+    """What a figure shows, from its file's name."""
+    name = file.removesuffix(".png")
+    table = report.study.tables.get(name.removesuffix("-gains"))
+    if table is not None:
+        return f"{name.removesuffix('-gains').replace('table', 'Table ')}, gains over the baseline: {table.title}"
+    return CAPTIONS.get(name, name.replace("-", " "))
 
 
 def _spans(sheet: Sheet) -> list[tuple[str, int]]:

@@ -115,7 +115,7 @@ window.svrn = (() => {
   };
 
   const label = (about) => `${about.rows[0]}${about.rows.length > 1 ? ` (and ${about.rows.length - 1} more)` : ""}, seed ${about.seed}, `
-    + `${about.benchmark} ${about.test}: mAP ${about.mAP.toFixed(1)}`;
+    + `${about.benchmark} ${about.test}, protocol ${about.protocol}: mAP ${about.mAP.toFixed(1)}`;
 
   // --- controls --------------------------------------------------------------------------------------------------
 
