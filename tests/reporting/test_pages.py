@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from svrn.reporting.pages import write_pages
 from svrn.reporting.pages.catalogue import Images, chosen_queries, evaluation_content, write_script
@@ -73,6 +74,20 @@ def test_broken_and_foreign_files_are_named_and_the_rest_is_written(small_projec
     assert "Files that could not be used" in index
     assert str(old) in index
     assert (folder / "cells" / "table8-random-masks-veri776-map.html").is_file()
+
+
+def test_figures_keep_their_place_and_a_broken_one_is_named(small_project: Path) -> None:
+    report = load_report("fake")
+    figures = report.folder / "figures"
+    figures.mkdir(parents=True)
+    Image.new("RGB", (30, 20)).save(figures / "table8-gains.png")
+    (figures / "cmc.png").write_bytes(b"no picture")
+    folder = write_pages(report).parent
+    index = (folder / "index.html").read_text()
+    assert '<img loading="lazy" width="30" height="20" src="figures/table8-gains.png"' in index
+    assert "Table 8, gains over the baseline: " in index
+    assert [p.name for p in (folder / "figures").iterdir()] == ["table8-gains.png"]
+    assert str(figures / "cmc.png") in {finding.file for finding in report.records.said}
 
 
 def test_a_project_without_data_or_results_still_has_a_report(small_project: Path) -> None:

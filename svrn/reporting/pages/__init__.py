@@ -43,7 +43,7 @@ def _build(report: SuiteReport, folder: Path) -> None:
         (folder / name).write_bytes(files("svrn.reporting.pages").joinpath("assets", name).read_bytes())
     entries = catalogue.entries(report.study, report.results, report.records)
     entries = _write_data(report, entries, folder)
-    figures = _copy_figures(report.folder / "figures", folder / "figures")
+    figures = site.copy_figures(report, folder / "figures")
     templates = site.templates()
     cells = cellpage.cell_pages(report, entries)
     for cell in cells:
@@ -88,13 +88,3 @@ def _write_data(report: SuiteReport, entries: list[catalogue.Entry], folder: Pat
             overlaid.append(f"s-{key}")
     catalogue.write_script(data / "index.js", "index", catalogue.index_content(report.study, listed, overlaid))
     return listed
-
-
-def _copy_figures(source: Path, target: Path) -> list[str]:
-    """The PNG figures that are there, copied; their names."""
-    names = sorted(path.name for path in source.glob("*.png")) if source.is_dir() else []
-    if names:
-        target.mkdir()
-    for name in names:
-        shutil.copyfile(source / name, target / name)
-    return names

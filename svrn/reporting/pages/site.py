@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from PIL import Image
 
 import svrn
 from svrn.files import write_text
@@ -68,8 +70,43 @@ class Linked:
     file: str | None
 
 
+@dataclass(frozen=True)
+class Figure:
+    """A picture of the first page; its size in pixels keeps its place until it is loaded."""
+
+    file: str
+    caption: str
+    width: int
+    height: int
+
+
+def copy_figures(report: SuiteReport, target: Path) -> list[Figure]:
+    """Copy the PNG figures that are there and whole into `target`; one that is not is named in the findings."""
+    figures = []
+    for source in sorted((report.folder / "figures").glob("*.png")):
+        try:
+            with Image.open(source) as opened:
+                opened.verify()
+                figures.append(Figure(source.name, _caption(source.name, report), *opened.size))
+        except (OSError, SyntaxError) as error:  # Pillow's way of saying a broken PNG
+            report.records.say(source, f"no picture: {error}")
+            continue
+        target.mkdir(exist_ok=True)
+        shutil.copyfile(source, target / source.name)
+    return figures
+
+
+def _caption(file: str, report: SuiteReport) -> str:
+    """What a figure shows, from its file's name."""
+    name = file.removesuffix(".png")
+    table = report.study.tables.get(name.removesuffix("-gains"))
+    if table is not None:
+        return f"{name.removesuffix('-gains').replace('table', 'Table ')}, gains over the baseline: {table.title}"
+    return CAPTIONS.get(name, name.replace("-", " "))
+
+
 def write_index(
-    environment: Environment, path: Path, report: SuiteReport, cells: Sequence[CellPage], figures: Sequence[str]
+    environment: Environment, path: Path, report: SuiteReport, cells: Sequence[CellPage], figures: Sequence[Figure]
 ) -> None:
     """Write the first page: the verdict, the tables, the figures, what could not be read."""
     files = {id(page.result): page.file for page in cells}
@@ -88,7 +125,7 @@ def write_index(
         spans={sheet.name: _spans(sheet) for sheet in sheets},
         states=states,
         verdict=judge(report.study, report.methods, report.comparisons),
-        figures=[(name, _caption(name, report)) for name in figures],
+        figures=figures,
         findings=report.records.said,
         seeds=report.study.suite.seeds,
     )
@@ -97,15 +134,6 @@ def write_index(
 def _linked(entry: Entry, files: dict[int, str]) -> Linked:
     result: Result = entry.result
     return Linked(entry, files.get(id(result)))
-
-
-def _caption(file: str, report: SuiteReport) -> str:
-    """What a figure shows, from its file's name."""
-    name = file.removesuffix(".png")
-    table = report.study.tables.get(name.removesuffix("-gains"))
-    if table is not None:
-        return f"{name.removesuffix('-gains').replace('table', 'Table ')}, gains over the baseline: {table.title}"
-    return CAPTIONS.get(name, name.replace("-", " "))
 
 
 def _spans(sheet: Sheet) -> list[tuple[str, int]]:
