@@ -52,7 +52,8 @@ def view_of(study: Study, table: str, runs: Sequence[RunFacts]) -> str:
     """
     tag = row_tag(study, table)
     widths = {"attributes.`Run Name`": 240, f"tags.`{tag}`": 150}
-    widths |= dict.fromkeys((f"metrics.`{name}`" for name in LEADING), 90)
+    grouped = len({run.tags[tag] for run in runs}) < len(runs)
+    widths |= dict.fromkeys((f"metrics.`{name}`" for name in LEADING), 135 if grouped else 90)  # `34 (average)`
     widths |= {f"params.`{name}`": 60 + 7 * len(name) for name in _varying(runs)}
     group = {"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "groupByData": tag}]}
     state = {
@@ -66,7 +67,7 @@ def view_of(study: Study, table: str, runs: Sequence[RunFacts]) -> str:
         "selectedColumns": list(widths)[1:],
         "columnOrder": [*widths, "runDateAndNestInfo", "duration"],
         "columnWidths": widths,
-        "groupBy": group if len({run.tags[tag] for run in runs}) < len(runs) else None,
+        "groupBy": group if grouped else None,
     }
     name = f"{study.name} {table}: {study.tables[table].title}"
     at = list(study.tables).index(table)  # no clock: the same tables give the same tag
