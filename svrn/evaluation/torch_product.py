@@ -97,11 +97,18 @@ def _bfloat16(query: Grid, gallery: Grid, device: torch.device) -> Product:
     if device.type == "cpu":
         bound += UNIT_BF16 * (rounded_query * rounded_gallery + sums)
 
+    narrow = wide = torch.empty(0)
+
     def scores(block: npt.NDArray[np.float32]) -> Block:
+        nonlocal narrow, wide
         rounded = torch.from_numpy(block).to(device, torch.bfloat16)
-        if device.type == "cpu":
-            return (rounded @ resident.T).to(torch.float32).numpy()
-        return torch.mm(rounded, resident.T, out_dtype=torch.float32).cpu().numpy()
+        if device.type == "cuda":
+            return torch.mm(rounded, resident.T, out_dtype=torch.float32).cpu().numpy()
+        if len(narrow) < len(block):  # memory asked for afresh costs more than the arithmetic
+            narrow = torch.empty((len(block), len(resident)), dtype=torch.bfloat16)
+            wide = torch.empty(narrow.shape)
+        torch.mm(rounded, resident.T, out=narrow[: len(block)])
+        return wide[: len(block)].copy_(narrow[: len(block)]).numpy()
 
     return Product(scores, bound * (1 + 1e-6))
 
