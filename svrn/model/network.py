@@ -171,9 +171,9 @@ class Network(nn.Module):
         if inference.space == "G" and self.unified is None:
             raise UserError("this network has no unified layer", where="inference.space", mend="choose auto or F")
         generator = torch.Generator().manual_seed(0)
-        embedding = self._embed_one_way(images, inference, self.chances(len(images), generator))
+        embedding = self._embed_one_way(images, inference, self.chances(images.shape[0], generator))
         if inference.flip:
-            mirrored = self._embed_one_way(images.flip(3), inference, self.chances(len(images), generator))
+            mirrored = self._embed_one_way(images.flip(3), inference, self.chances(images.shape[0], generator))
             embedding = (embedding + mirrored) / 2
         return embedding
 
@@ -200,7 +200,7 @@ class Network(nn.Module):
     def _cascade(self, images: Tensor, chances: Tensor | None, masked: bool) -> Iterator[_Visit]:
         """Suppress and explore, stage by stage (equation 5, readings 1 to 4)."""
         if masked and chances is None:
-            chances = self.chances(len(images))
+            chances = self.chances(images.shape[0])
         inputs: dict[int, Tensor] = {}  # of each block, as the latest stage that ran it saw it
         mask: Tensor | None = None
         features = images

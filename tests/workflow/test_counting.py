@@ -95,7 +95,7 @@ def test_parameters_without_effect_cost_nothing(project: Project) -> None:
 
 
 def test_an_evaluation_option_trains_nothing(project: Project, study: Study) -> None:
-    project.replace("params/benchmarks/tiny-veriwild.yaml", "S: {protocols: [veriwild]}", "S: {protocols: [plain]}")
+    project.replace("params/benchmarks/tiny-veriwild.yaml", "S: {protocols: [veriwild, ", "S: {protocols: [plain, ")
     changed = [e for e in study.evaluations.values() if e.embedding.benchmark == "tiny-veriwild" and e.test == "S"]
     jobs = project.planned()
     assert jobs.pop("evaluate") == len(changed)
