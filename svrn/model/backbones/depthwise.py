@@ -44,8 +44,8 @@ def weight_gradient(features: Tensor, gradient: Tensor, kernel: int) -> Tensor:
     features: its input [B, C, h, w]; gradient: that of its output, [B, C, h, w]; kernel: k, odd, padded by k // 2.
     """
     batch, channels, height, width = features.shape
-    inputs = features.permute(1, 2, 3, 0).reshape(channels, height * width, batch)
-    outputs = gradient.permute(1, 0, 2, 3).reshape(channels, batch, height * width)
+    inputs = features.permute(1, 2, 3, 0).contiguous().view(channels, height * width, batch)
+    outputs = gradient.permute(1, 0, 2, 3).contiguous().view(channels, batch, height * width)
     products = torch.bmm(inputs, outputs).flatten(1)  # [C, input position * output position]
     taps = products @ _taps(height, width, kernel).to(products)
     return taps.reshape(channels, 1, kernel, kernel)
