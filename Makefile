@@ -14,7 +14,7 @@ help:
 	@echo "make env       the environment alone, in .venv"
 	@echo "make report    figures and evidence pages of the suite in params/config.yaml"
 	@echo "make ui        MLflow over the project's runs, on http://127.0.0.1:5000"
-	@echo "make bench     speed and memory against the peers and the physical limit"
+	@echo "make bench     speed and memory against the physical limit, and the peers in PEERS=DIR; LARGE=1 adds Large's size"
 	@echo "make lint      ruff, mypy, import-linter, snakefmt, snakemake --lint"
 	@echo "make campaign  the long fault campaign: 200 kills"
 
@@ -43,7 +43,7 @@ format: $(VENV)/.installed-test
 	snakefmt Snakefile workflow
 
 bench: env
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(addprefix --peers ,$(PEERS)) $(if $(LARGE),--large)
 
 ui: env
 	svrn track ui

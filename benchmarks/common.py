@@ -20,7 +20,8 @@ from pathlib import Path
 
 from svrn.files import write_json
 
-RESULTS = Path(__file__).resolve().parents[1] / "results" / "benchmarks.json"
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "results" / "benchmarks.json"
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,4 @@
-"""The evaluator against the bare product and the peers, each in the same run: `python
-benchmarks/evaluation.py`.
+"""The evaluator against the bare product and the peers, each in the same run: `python -m benchmarks.evaluation`.
 
 --size large is VERI-WILD-Large's 10,000 x 128,517 x 2048. --peers DIR names a folder with checkouts of
 deep-person-reid and fast-reid (their Cython rankers built in place, if they are to be measured).
@@ -16,11 +15,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from common import Row, record, row
-from evaluation_data import SIZES, Size, made
-from evaluation_jobs import Outcome
+from benchmarks.common import ROOT, Row, record, row
+from benchmarks.evaluation_data import SIZES, Size, made
+from benchmarks.evaluation_jobs import Outcome
 
-JOBS = Path(__file__).with_name("evaluation_jobs.py")
 LIMITS = ("product-numpy", "product-torch")
 PEERS = (
     "fastreid-cython",
@@ -43,11 +41,12 @@ class Bench:
         """A job's outcome; None, with its last words printed, where it cannot be done here."""
         files = made(self.folder, size)
         repeats = 1 if size.large else self.repeats
-        command = [sys.executable, str(JOBS), job, *map(str, files), str(repeats), *map(str, self.peers)]
-        done = subprocess.run(command, capture_output=True, text=True)
+        words = [job, *map(str, files), str(repeats), *map(str, self.peers)]
+        command = [sys.executable, "-m", "benchmarks.evaluation_jobs", *words]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         if done.returncode:
-            words = done.stderr.strip().splitlines() or ["no word"]
-            print(f"  {job}: not measured: {words[-1]}", flush=True)
+            said = done.stderr.strip().splitlines() or ["no word"]
+            print(f"  {job}: not measured: {said[-1]}", flush=True)
             return None
         outcome = Outcome(**json.loads(done.stdout.splitlines()[-1]))
         print(f"  {job}: {outcome.wall:.3f} s, {outcome.cpu:.3f} CPU s, {outcome.peak_gib:.2f} GiB", flush=True)
@@ -174,7 +173,7 @@ def main() -> None:
     options = parser.parse_args()
     size = SIZES[options.size]
     with _folder(options.data) as folder:
-        bench = Bench(folder, options.peers, options.repeats)
+        bench = Bench(folder.resolve(), [peer.resolve() for peer in options.peers], options.repeats)
         record(against_limit(bench, size))
         # The peers' Python rankers take half an hour at the large size, and most of all of them do not fit.
         peers = PEERS[:1] if size.large else PEERS[:2] if size.pairs > 10**7 else PEERS

@@ -1,7 +1,7 @@
 """What the evaluation benchmark measures: one job a process, so that each has its own peak of memory.
 
-Run as `python benchmarks/evaluation_jobs.py JOB MANIFEST EMBEDDINGS [REPEATS] [PEER FOLDERS]`; prints one
-line of JSON. Reading the features is not in the times; it is in the peak.
+Run as `python -m benchmarks.evaluation_jobs JOB MANIFEST EMBEDDINGS REPEATS [PEER FOLDERS]`; prints one line of
+JSON. Reading the features is not in the times; it is in the peak.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from common import best, clean_blas, peak_gib
+from benchmarks.common import best, clean_blas, peak_gib
 
 clean_blas()
 

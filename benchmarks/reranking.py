@@ -1,4 +1,4 @@
-"""k-reciprocal re-ranking against the published code, and its growth: `python benchmarks/reranking.py`.
+"""k-reciprocal re-ranking against the published code, and its growth: `python -m benchmarks.reranking`.
 
 --peers DIR names a folder with a checkout of deep-person-reid (its copy of the published function is measured). --size
 large is VERI-WILD-Large's union of 138,517 images, for which that function would need about 450 GB. Each measurement
@@ -16,14 +16,14 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from common import best, clean_blas, peak_gib, record, row
+from benchmarks.common import ROOT, best, clean_blas, peak_gib, record, row
 
 clean_blas()
 
 import numpy as np  # noqa: E402
-from evaluation_data import SIZES, Size, made  # noqa: E402
-from evaluation_jobs import Input, Outcome, found_file, module_of  # noqa: E402
 
+from benchmarks.evaluation_data import SIZES, Size, made  # noqa: E402
+from benchmarks.evaluation_jobs import Input, Outcome, found_file, module_of  # noqa: E402
 from svrn.data.embeddings import read_embeddings  # noqa: E402
 from svrn.data.manifest import read_manifest  # noqa: E402
 from svrn.evaluation.evaluator import evaluate  # noqa: E402
@@ -71,8 +71,9 @@ def job(words: list[str]) -> None:
 
 def measured(name: str, folder: Path, size: Size, peers: list[Path]) -> Outcome | None:
     """One job in its own process; None, with its last words printed, where it cannot be done."""
-    command = [sys.executable, __file__, "--job", name, *map(str, made(folder, size)), *map(str, peers)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    words = ["--job", name, *map(str, made(folder, size)), *map(str, peers)]
+    command = [sys.executable, "-m", "benchmarks.reranking", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         print(f"  {name} at {size.name}: not measured: {(done.stderr.strip().splitlines() or ['no word'])[-1]}")
         return None
@@ -89,13 +90,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, metavar="DIR", help="keep the made features here")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="svrn-bench-") as scratch:
-        folder = options.data or Path(scratch)
+        folder = (options.data or Path(scratch)).resolve()
+        peers = [peer.resolve() for peer in options.peers]
         sizes = [Size(q, g, 512, 300, 30) for q, g in GROWTH] if options.size == "default" else [SIZES["large"]]
         for size in sizes:
             mine = measured("ours", folder, size, [])
             if mine is None:
                 raise SystemExit(f"re-ranking failed at {size.name}")
-            peer = None if size.large else measured("published", folder, size, options.peers)
+            peer = None if size.large else measured("published", folder, size, peers)
             about = f"k-reciprocal re-ranking {size.name}"
             beside = {"peer": ("torchreid", peer.wall)} if peer else {}
             of_cpu = {"peer": ("torchreid", peer.cpu)} if peer else {}

@@ -1,6 +1,6 @@
 """What each option of a training's arithmetic does to the time of a step, beside plain float32 in the same process.
 
-The network is the demo's (EfficientNet-Lite0, three stages, 112 px) on the CPU, the paper's (ResNet-50, 256 px) on a
+The network is the demo's (EfficientNet-Lite0, three stages, 96 px) on the CPU, the paper's (ResNet-50, 256 px) on a
 GPU. Variants take turns, each at its best of several steps. torch.compile is measured on a GPU alone: on a CPU
 compiling takes longer than a demo training.
 
@@ -25,8 +25,8 @@ from svrn.training.optimisation import Optimiser
 
 IDENTITIES, BATCH, ROUNDS = 64, 32, 5
 ON_CPU = {
-    "model": {"backbone": {"name": "efficientnet_lite0", "frozen_blocks": 2}, "salience": {"grid": 7}},
-    "training": {"input": {"size": 112}},
+    "model": {"backbone": {"name": "efficientnet_lite0", "frozen_blocks": 2}, "salience": {"grid": 6}},
+    "training": {"input": {"size": 96}},
 }
 ON_GPU = {"model": {"backbone": {"weights": "random"}}}
 PLAIN = "float32, deterministic"

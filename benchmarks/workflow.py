@@ -17,14 +17,13 @@ import time
 from contextlib import chdir
 from pathlib import Path
 
-from benchmarks.common import Row, record, row
+from benchmarks.common import ROOT, Row, record, row
 from svrn.config import products
 from svrn.config.plan import make_plan
 from svrn.config.schedule import simulate
 from svrn.config.study import Study, load_study
 from svrn.data.benchmarks.official import OFFICIAL
 
-ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS = ("veri776", "vehicleid", "veriwild")
 REPEATS = 3
 EMPTY = "rule all:\n    input: []\n"

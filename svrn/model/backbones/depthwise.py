@@ -17,6 +17,9 @@ from torch import Tensor, nn
 #: The table of products has positions^2 entries a channel: beyond this the ordinary kernel is the better one.
 _POSITIONS = 196
 
+#: Channels at a time: what is copied and multiplied for them stays in a core's cache, which halves the time.
+_CHANNELS = 128
+
 
 class _SmallMap(torch.autograd.Function):
     @staticmethod
@@ -44,11 +47,15 @@ def weight_gradient(features: Tensor, gradient: Tensor, kernel: int) -> Tensor:
     features: its input [B, C, h, w]; gradient: that of its output, [B, C, h, w]; kernel: k, odd, padded by k // 2.
     """
     batch, channels, height, width = features.shape
-    inputs = features.permute(1, 2, 3, 0).contiguous().view(channels, height * width, batch)
-    outputs = gradient.permute(1, 0, 2, 3).contiguous().view(channels, batch, height * width)
-    products = torch.bmm(inputs, outputs).flatten(1)  # [C, input position * output position]
-    taps = products @ _taps(height, width, kernel).to(products)
-    return taps.reshape(channels, 1, kernel, kernel)
+    taps = _taps(height, width, kernel).to(features)
+    made = []
+    for start in range(0, channels, _CHANNELS):
+        part = slice(start, start + _CHANNELS)
+        inputs = features[:, part].permute(1, 2, 3, 0).contiguous().view(-1, height * width, batch)
+        outputs = gradient[:, part].permute(1, 0, 2, 3).contiguous().view(-1, batch, height * width)
+        products = torch.bmm(inputs, outputs).flatten(1)  # [channels of the part, input position * output position]
+        made.append(products @ taps)
+    return torch.cat(made).reshape(channels, 1, kernel, kernel)
 
 
 @lru_cache(maxsize=8)

@@ -15,7 +15,14 @@ def plain_norms(module: nn.Module) -> None:
     for parent in list(module.modules()):
         for name, child in parent.named_children():
             if isinstance(child, BatchNormAct2d):
-                setattr(parent, name, nn.Sequential(_plain(child), child.drop, child.act))
+                setattr(parent, name, nn.Sequential(_plain(child), child.drop, _kept(child.act)))
+
+
+def _kept(activation: nn.Module) -> nn.Module:
+    """ReLU6 needs its input for its gradient: in place, that input is copied first, which costs more than it saves."""
+    if isinstance(activation, nn.ReLU6):
+        activation.inplace = False
+    return activation
 
 
 def _plain(fused: nn.BatchNorm2d) -> nn.BatchNorm2d:
