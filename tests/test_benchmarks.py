@@ -1,0 +1,54 @@
+"""What `make bench` runs is there and starts in a process of its own. What it measures is no test."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from benchmarks.__main__ import BENCHMARKS, WITH_PEERS, commands
+from benchmarks.common import ROOT
+from benchmarks.evaluation import Bench
+from benchmarks.evaluation_data import SIZES
+from benchmarks.reranking import measured
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_a_benchmark_is_a_module_with_a_main(name: str) -> None:
+    assert callable(import_module(f"benchmarks.{name}").main)
+
+
+def test_every_benchmark_is_run() -> None:
+    asks = "if __name__ == "
+    there = {file.stem for file in (ROOT / "benchmarks").glob("*.py") if asks in file.read_text(encoding="utf-8")}
+    assert there == {*BENCHMARKS, "__main__", "evaluation_jobs", "embedded_baselines"}  # a part of one, and a table
+
+
+def test_peers_and_the_large_size_go_to_those_that_know_them(tmp_path: Path) -> None:
+    plain = commands([], large=False)
+    assert plain == [[name] for name in BENCHMARKS]
+    all_of_it = commands([tmp_path], large=True)
+    named = ["--peers", str(tmp_path)]
+    assert [one for one in all_of_it if "--peers" in one] == [
+        *([name, *named] for name in WITH_PEERS),
+        *([name, "--size", "large", *named] for name in WITH_PEERS),
+    ]
+    assert len(all_of_it) == len(plain) + len(WITH_PEERS)
+
+
+@pytest.mark.parametrize("job", ["product-numpy", "ours-float32", "cosine-float64"])
+def test_an_evaluation_job_runs(tmp_path: Path, job: str) -> None:
+    outcome = Bench(tmp_path, [], 1).sure(job, SIZES["tiny"])
+    assert outcome.wall > 0 and outcome.peak_gib > 0
+    assert job == "product-numpy" or 0.01 < outcome.metrics["mAP"] < 1
+
+
+def test_a_peer_that_is_not_there_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert Bench(tmp_path, [tmp_path], 1).run("fastreid-cython", SIZES["tiny"]) is None
+    assert "not measured: no fastreid/evaluation/rank.py" in capsys.readouterr().out
+
+
+def test_a_reranking_job_runs(tmp_path: Path) -> None:
+    outcome = measured("ours", tmp_path, SIZES["tiny"], [])
+    assert outcome is not None and 0.01 < outcome.metrics["mAP"] < 1
