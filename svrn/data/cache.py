@@ -82,7 +82,7 @@ def _build(final: Path, files: Sequence[Path], shape: tuple[int, ...], interpola
     side = shape[-1]
 
     def pixels(file: Path) -> Pixels:
-        return decode(file, side, interpolation).numpy()
+        return np.ascontiguousarray(decode(file, side, interpolation).numpy())
 
     threads = ThreadPoolExecutor(max(1, workers))
     # Written front to back, not through a map: a full disk is then an error, not a bus fault.
@@ -124,5 +124,8 @@ class ImageStore:
         """Pixels of the images at `rows`: uint8, shape (len(rows), 3, size, size), a copy."""
         if self._packed is not None:
             return np.asarray(self._packed[rows])
-        size, interpolation = self.options.size, self.options.interpolation
-        return np.stack([decode(self.files[row], size, interpolation).numpy() for row in rows])
+        size = self.options.size
+        pixels = np.empty((len(rows), 3, size, size), dtype=np.uint8)
+        for place, row in zip(pixels, rows, strict=True):
+            place[:] = decode(self.files[row], size, self.options.interpolation).numpy()
+        return pixels
