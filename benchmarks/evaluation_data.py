@@ -42,7 +42,7 @@ class Size:
 
     @property
     def large(self) -> bool:
-        """So large that one repeat is enough and most peers do not fit."""
+        """So large that repeats are few and most peers do not fit."""
         return self.pairs > 10**8
 
 
