@@ -20,7 +20,7 @@ from benchmarks.evaluation_data import SIZES, Size, made
 from benchmarks.evaluation_jobs import Outcome
 
 LIMITS = ("product-numpy", "product-torch")
-TWICE = (*LIMITS, "ours-float32")  # at the large size; all else there is run once
+ROUNDS = 2  # in which limits and ours take turns: a shared machine is now quick, now slow
 PEERS = (
     "fastreid-cython",
     "torchreid-cython",
@@ -41,7 +41,7 @@ class Bench:
     def run(self, job: str, size: Size) -> Outcome | None:
         """A job's outcome; None, with its last words printed, where it cannot be done here."""
         files = made(self.folder, size)
-        repeats = self.repeats if not size.large else 2 if job in TWICE else 1
+        repeats = 1 if size.large else self.repeats
         words = [job, *map(str, files), str(repeats), *map(str, self.peers)]
         command = [sys.executable, "-m", "benchmarks.evaluation_jobs", *words]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -62,10 +62,11 @@ class Bench:
 
 def against_limit(bench: Bench, size: Size) -> list[Row]:
     """Our time beside the fastest bare float32 product, and our peak beside 4 GiB."""
-    limits = {job: bench.sure(job, size) for job in LIMITS}
-    ours = bench.sure("ours-float32", size)
-    name, fastest = min(limits.items(), key=lambda item: item[1].wall)
-    lean, leanest = min(limits.items(), key=lambda item: item[1].cpu)
+    rounds = [{job: bench.sure(job, size) for job in (*LIMITS, "ours-float32")} for _ in range(ROUNDS)]
+    least = {job: _least([one[job] for one in rounds]) for job in rounds[0]}
+    ours = least.pop("ours-float32")
+    name, fastest = min(least.items(), key=lambda item: item[1].wall)
+    lean, leanest = min(least.items(), key=lambda item: item[1].cpu)
     about = f"evaluation {size.name}"
     goal = "ratio at most 1.5" if size.large else None
     return [
@@ -75,6 +76,12 @@ def against_limit(bench: Bench, size: Size) -> list[Row]:
         row(f"{about}: mAP", 100 * ours.metrics["mAP"], "%"),
         row(f"{about}: scores worked out again, of all", ours.metrics["recomputed"] / size.pairs, "share"),
     ]
+
+
+def _least(outcomes: list[Outcome]) -> Outcome:
+    """The least times and the greatest peak of several runs of a job."""
+    wall, cpu = min(one.wall for one in outcomes), min(one.cpu for one in outcomes)
+    return Outcome(wall, cpu, max(one.peak_gib for one in outcomes), outcomes[0].metrics)
 
 
 def certified(bench: Bench, size: Size) -> list[Row]:

@@ -3,20 +3,17 @@ product."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
-from svrn.evaluation.exact import Exact, exact_scores, rounding_of_halves
+from svrn.evaluation.exact import Exact, exact_scores
 from svrn.evaluation.grid import Grid
+from svrn.evaluation.lines import Work, each_line
 from svrn.evaluation.options import Options
-from svrn.evaluation.product import Block, product
-from svrn.evaluation.ranking import Floats, Ints, chunk_of, floor_of_nearest, reaching
-from svrn.evaluation.spread import each
+from svrn.evaluation.product import Block
+from svrn.evaluation.ranking import Floats, Ints, floor_of_nearest, reaching
 
 
 @dataclass(frozen=True)
@@ -36,24 +33,23 @@ def nearest(query: Grid, gallery: Grid, k: int, options: Options) -> Nearest:
     """The `k` gallery rows with the highest scores for each query (all of them where there are fewer)."""
     count, size = len(query.vectors), len(gallery.vectors)
     k = min(k, size)
-    chunk = chunk_of(options, count, size)
     found = Nearest(np.empty((count, k), dtype=np.int32), np.empty((count, k)), np.empty(count))
     exact = exact_scores(query, gallery)
 
-    def one(block: Block, start: int, bound: float, number: int) -> None:
-        index, line = start + number, block[number]
-        found.rows[index], found.scores[index] = _highest(index, line, k, bound, exact)
-        low = np.flatnonzero(line <= float(line.min()) + 2 * bound)
-        found.lowest[index] = exact(index, low).min()
+    def finish(block: Block) -> Block:
+        if gallery.half_norms is not None:
+            block -= gallery.half_norms.astype(block.dtype)
+        return block
 
-    with threadpool_limits(options.threads), ThreadPoolExecutor(options.thread_count()) as pool:
-        bulk = product(query, gallery, chunk, options)
-        bound = (bulk.bound + rounding_of_halves(query, gallery)) * (1 + 1e-6) if bulk.bound else 0.0
-        for start in range(0, count, chunk):
-            block = bulk.scores(query.vectors[start : start + chunk])
-            if gallery.half_norms is not None:
-                block -= gallery.half_norms.astype(block.dtype)
-            each(partial(one, block, start, bound), len(block), pool, size)
+    def within(bound: float) -> Work[None]:
+        def one(index: int, line: Block) -> None:
+            found.rows[index], found.scores[index] = _highest(index, line, k, bound, exact)
+            low = np.flatnonzero(line <= float(line.min()) + 2 * bound)
+            found.lowest[index] = exact(index, low).min()
+
+        return one
+
+    each_line(query, gallery, options, finish, within)
     return found
 
 

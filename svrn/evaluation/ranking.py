@@ -12,22 +12,19 @@ same ranks whatever the chunk, the number of threads, the device and the precisi
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from svrn.data import protocols
 from svrn.data.protocols import Rows, Trial
-from svrn.evaluation.exact import exact_scores, rounding_of_halves
+from svrn.evaluation.exact import exact_scores
 from svrn.evaluation.grid import Grid
+from svrn.evaluation.lines import Work, each_line
 from svrn.evaluation.options import Options
-from svrn.evaluation.product import Block, product
-from svrn.evaluation.spread import each
+from svrn.evaluation.product import Block
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -100,28 +97,13 @@ def rank(
     `query` and `gallery` are the trial's rows on the grid, the gallery in item order. Memory: one block of
     `options.memory_mib` beside the grids, whatever the number of queries.
     """
-    chunk = chunk_of(options, len(trial.query), len(gallery.vectors))
     scorer = _Scorer(trial.query, protocol, items, query, gallery, options.top, adjustment)
-    result: list[Ranked] = []
-    with threadpool_limits(options.threads), ThreadPoolExecutor(options.thread_count()) as pool:
-        bulk = product(query, gallery, chunk, options)
-        bound = (bulk.bound + rounding_of_halves(query, gallery)) * (1 + 1e-6) if bulk.bound else 0.0
-        if adjustment is not None:
-            bound = adjustment.bound(bound)
-        for start in range(0, len(trial.query), chunk):
-            block = scorer.finish(bulk.scores(query.vectors[start : start + chunk]))
-            result += each(partial(_line_ranked, scorer, block, start, bound), len(block), pool, block.shape[1])
-    return result
 
+    def within(bound: float) -> Work[Ranked]:
+        bound = bound if adjustment is None else adjustment.bound(bound)
+        return lambda index, line: scorer.ranked(index, line, bound)
 
-def _line_ranked(scorer: _Scorer, block: Block, start: int, bound: float, line: int) -> Ranked:
-    return scorer.ranked(start + line, block[line], bound)
-
-
-def chunk_of(options: Options, queries: int, gallery: int) -> int:
-    """Queries whose float32 scores fill a block of the size that the options allow; at least one."""
-    fitting = options.chunk or max(1, options.memory_mib * 2**20 // (4 * max(1, gallery)))
-    return min(fitting, max(1, queries))
+    return each_line(query, gallery, options, scorer.finish, within)
 
 
 class Adjustment(Protocol):

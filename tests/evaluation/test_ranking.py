@@ -5,6 +5,7 @@ import pytest
 import retrieval_twin as literal
 
 from svrn.data.protocols import Protocol, Rows, Trial
+from svrn.evaluation import lines
 from svrn.evaluation.grid import common_scale, on_grid
 from svrn.evaluation.options import Options
 from svrn.evaluation.ranking import Ranked, gallery_items, rank
@@ -91,7 +92,7 @@ def test_top_lists_the_nearest_kept_items_and_the_junk_among_them() -> None:
 
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
-def test_chunks_threads_and_precisions_agree_to_the_last_bit(distance: str) -> None:
+def test_chunks_threads_and_precisions_agree_to_the_last_bit(distance: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Near ties in 300 dimensions, where a float32 product orders pairs by how it happens to add."""
     rng = np.random.default_rng(7)
     trial = Trial(None, made_rows(rng, 15, "q", 4), made_rows(rng, 400, "g", 4))
@@ -101,12 +102,15 @@ def test_chunks_threads_and_precisions_agree_to_the_last_bit(distance: str) -> N
     query = on_grid(vectors, rows[:15], distance, scale=scale)
     gallery = on_grid(vectors, rows[15:], distance, scale=scale)
     items, _ = gallery_items(trial.gallery, RULES[0])
+    monkeypatch.setattr(lines, "WORTH", 1)  # as for a gallery of any size: a product in each thread
     results = []
     for change in (
         {"precision": "float64"},
         {"chunk": 1},
         {"chunk": 7},
         {"chunk": 15, "threads": 2},
+        {"chunk": 7, "threads": 3},
+        {"chunk": 7, "threads": 2, "precision": "float64"},
         {"precision": "bfloat16"},
         {"precision": "bfloat16", "chunk": 4},
     ):

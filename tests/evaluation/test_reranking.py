@@ -9,6 +9,7 @@ from retrieval_worlds import world
 
 from svrn.data import protocols
 from svrn.errors import UserError
+from svrn.evaluation import lines
 from svrn.evaluation.evaluator import evaluate
 from svrn.evaluation.expansion import AverageExpansion, expanded
 from svrn.evaluation.grid import Grid, common_scale, on_grid
@@ -135,7 +136,7 @@ def test_tracks_are_not_reranked() -> None:
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])
 @pytest.mark.parametrize("levels", [0, 3])
-def test_nearest_are_those_of_a_full_sort(distance: str, levels: int) -> None:
+def test_nearest_are_those_of_a_full_sort(distance: str, levels: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(levels)
     vectors = (rng.integers(-1, 2, (90, 6)) if levels else rng.normal(size=(90, 200))).astype(np.float32)
     vectors[40] = vectors[41]
@@ -143,7 +144,9 @@ def test_nearest_are_those_of_a_full_sort(distance: str, levels: int) -> None:
     wide = grid.vectors.astype(np.float64)
     scores = wide @ wide.T - (0 if grid.half_norms is None else grid.half_norms)
     order = np.stack([np.lexsort((np.arange(90), -line)) for line in scores])
-    for change in ({"chunk": 1}, {"chunk": 13}, {"precision": "float64"}, {"precision": "bfloat16"}):
+    monkeypatch.setattr(lines, "WORTH", 1)  # as for a gallery of any size: a product in each thread
+    two = {"chunk": 13, "threads": 2}
+    for change in ({"chunk": 1}, {"chunk": 13}, two, {"precision": "float64"}, {"precision": "bfloat16"}):
         found = nearest(grid, grid, 11, Options(**{"threads": 1, **change}))
         assert (found.rows == order[:, :11]).all()
         assert (found.scores == np.take_along_axis(scores, order[:, :11], axis=1)).all()
