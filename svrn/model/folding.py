@@ -24,8 +24,6 @@ def fold(block: nn.Module, example: Tensor) -> nn.Module:
     folded = copy.deepcopy(block)
     for parent in list(folded.modules()):
         _fold_children(parent)
-        if isinstance(parent, nn.ReLU | nn.ReLU6):
-            parent.inplace = True  # there is no gradient to keep the input for
     with torch.no_grad(), torch.autocast(example.device.type, enabled=False):
         probe = example[:2].float()
         expected = block(probe)
