@@ -2,7 +2,7 @@
 
 The network is the demo's (EfficientNet-Lite0, three stages, 96 px) on the CPU, the paper's (ResNet-50, 256 px) on a
 GPU. Variants take turns, each at its best of several steps. torch.compile is measured on a GPU alone: on a CPU
-compiling takes longer than a demo training.
+compiling takes longer than a demo training, for no gain (docs/training.md).
 
 python -m benchmarks.training_options
 """

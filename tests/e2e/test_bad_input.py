@@ -45,7 +45,7 @@ def refusal(project: Path, *arguments: str) -> str:
         ("base.yaml", "alphas: [0.2, 0.1, 0.1]", "alphas: [1.0, 0.1, 0.1]", ["alpha must be in [0, 1)", "1.0"]),
         ("base.yaml", "seed: 0", "seed: 0\n  seed: 1", ["params/base.yaml", "'seed' stands twice"]),
         ("base.yaml", "model:", "model: [", ["params/base.yaml", "not YAML"]),
-        ("suites/demo.yaml", "salience: {grid: 7}", "salience: {grid: 70}", ["grid of 70 does not fit"]),
+        ("suites/demo.yaml", "salience: {grid: 6}", "salience: {grid: 70}", ["grid of 70 does not fit"]),
         ("suites/demo.yaml", "seeds: [0]", "seeds: []", ["params/suites/demo.yaml", "seeds"]),
         ("suites/demo.yaml", "tables: [table1,", "tables: [tabel1,", ["did you mean 'table1'?"]),
         ("suites/demo.yaml", "veri776: demo-veri776", "veri776: demo-veri77", ["did you mean 'demo-veri776'?"]),
