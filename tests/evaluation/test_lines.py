@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from svrn.evaluation import lines
 from svrn.evaluation.grid import Grid, on_grid
-from svrn.evaluation.lines import chunk_of, each_line
+from svrn.evaluation.lines import Work, chunk_of, each_line
 from svrn.evaluation.options import Options
 from svrn.evaluation.product import Block
 
@@ -33,7 +33,7 @@ def test_each_line_once_and_in_order(queries: int, gallery: int, chunk: int, thr
     exact = query.vectors.astype(np.float64) @ items.vectors.astype(np.float64).T
     bounds = set()
 
-    def within(bound: float):  # type: ignore[no-untyped-def]
+    def within(bound: float) -> Work[tuple[int, Block]]:
         bounds.add(bound)
         return lambda index, line: (index, line.copy())
 
