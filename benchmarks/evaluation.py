@@ -122,6 +122,19 @@ def against_peers(bench: Bench, size: Size, peers: tuple[str, ...]) -> list[Row]
     return rows
 
 
+def on_gpu(bench: Bench, size: Size) -> list[Row]:
+    """The same evaluator with the product on a GPU, beside the bare product there and beside the CPU alone."""
+    here = bench.sure("ours-float32", size)
+    bare = bench.sure("product-cuda", size)
+    rows = []
+    for precision in ("float32", "tf32", "bfloat16"):
+        there = bench.sure("ours-cuda" if precision == "float32" else f"ours-cuda-{precision}", size)
+        about = f"evaluation {size.name} on a GPU, {precision}"
+        rows.append(row(about, there.wall, "s", peer=("CPU alone", here.wall), limit=("bare product there", bare.wall)))
+        rows.append(_difference(about, there, here, "the CPU's", goal="0"))
+    return rows
+
+
 def precisions(bench: Bench, size: Size) -> list[Row]:
     """What float64, the grid and uncertified rounding do to the numbers."""
     ours = bench.sure("ours-float32", size)
@@ -160,6 +173,12 @@ def _difference(about: str, one: Outcome, other: Outcome, name: str, goal: str |
     return row(f"{about}: greatest difference of {', '.join(metrics)} from {name}", far, "fraction", goal=goal)
 
 
+def torch_sees_a_gpu() -> bool:
+    import torch  # seconds, and this process needs no more of it
+
+    return torch.cuda.is_available()
+
+
 @contextmanager
 def _folder(given: Path | None) -> Iterator[Path]:
     if given is not None:
@@ -181,6 +200,8 @@ def main() -> None:
     with _folder(options.data) as folder:
         bench = Bench(folder.resolve(), [peer.resolve() for peer in options.peers], options.repeats)
         record(against_limit(bench, size))
+        if torch_sees_a_gpu():
+            record(on_gpu(bench, size))
         record(certified(bench, size))
         # The peers' Python rankers take half an hour at the large size, and most of all of them do not fit.
         peers = PEERS[:1] if size.large else PEERS[:2] if size.pairs > 10**7 else PEERS

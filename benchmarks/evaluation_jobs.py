@@ -57,12 +57,12 @@ class Input:
         return self.embeddings.vectors[first:last], *(rows[c].to_numpy(dtype=np.int64) for c in ("vehicle", "camera"))
 
 
-def ours(precision: str) -> Callable[[Input, list[Path]], Callable[[], dict[str, float]]]:
+def ours(precision: str, device: str = "cpu") -> Callable[[Input, list[Path]], Callable[[], dict[str, float]]]:
     """Our evaluator: everything from embeddings in memory to metrics, the per-query table included."""
 
     def job(data: Input, _: list[Path]) -> Callable[[], dict[str, float]]:
         def call() -> dict[str, float]:
-            outcome = evaluate(data.embeddings, data.manifest, PROTOCOL, options=Options(precision=precision))
+            outcome = evaluate(data.embeddings, data.manifest, PROTOCOL, options=Options(precision=precision, device=device))
             scores = {name: value / 100 for name, value in outcome.scores.named().items()}
             return {**scores, "recomputed": float(outcome.recomputed)}
 
@@ -84,18 +84,22 @@ def product_numpy(data: Input, _: list[Path]) -> Callable[[], dict[str, float]]:
     return call
 
 
-def product_torch(kind: str) -> Callable[[Input, list[Path]], Callable[[], dict[str, float]]]:
+def product_torch(kind: str, device: str = "cpu") -> Callable[[Input, list[Path]], Callable[[], dict[str, float]]]:
+    """The bare product; on a GPU of features that are there already, its scores left there."""
+
     def job(data: Input, _: list[Path]) -> Callable[[], dict[str, float]]:
         import torch
 
         wanted = getattr(torch, kind)
-        query, gallery = (torch.from_numpy(data.part(role)[0]).to(wanted) for role in ("query", "gallery"))
-        out = torch.empty((min(CHUNK, len(query)), len(gallery)), dtype=wanted)
+        query, gallery = (torch.from_numpy(data.part(role)[0]).to(device, wanted) for role in ("query", "gallery"))
+        out = torch.empty((min(CHUNK, len(query)), len(gallery)), dtype=wanted, device=device)
 
         def call() -> dict[str, float]:
             for start in range(0, len(query), CHUNK):
                 block = query[start : start + CHUNK]
                 torch.mm(block, gallery.T, out=out[: len(block)])
+            if device != "cpu":
+                torch.cuda.synchronize()
             return {}
 
         return call
@@ -198,6 +202,10 @@ JOBS: dict[str, Callable[[Input, list[Path]], Callable[[], dict[str, float]]]] =
     "ours-float32": ours("float32"),
     "ours-bfloat16": ours("bfloat16"),
     "ours-float64": ours("float64"),
+    "product-cuda": product_torch("float32", "cuda"),
+    "ours-cuda": ours("float32", "cuda"),
+    "ours-cuda-tf32": ours("tf32", "cuda"),
+    "ours-cuda-bfloat16": ours("bfloat16", "cuda"),
     "ours-plain": plain,
     "rounded-bfloat16": rounded,
     "cosine-float64": cosine_float64,

@@ -21,7 +21,8 @@ def main() -> None:
 def figures(suite: str) -> list[Row]:
     """Ratios of the two networks of table 7 of `suite`, measured in turns."""
     cells = load_study(suite).cells
-    runs: dict[str, RunParameters] = {c.row: c.parameters[0] for c in cells if c.kind == "timing" and c.parameters}
+    timed = {c.row: c.parameters[0] for c in cells if c.kind == "timing" and c.parameters}
+    runs = {name: untrained(one) for name, one in timed.items()}
     baseline = runs["Baseline"].training
     device = prepare(baseline.numerics, baseline.seed)
     made = measure_all(runs, device)
@@ -33,6 +34,12 @@ def figures(suite: str) -> list[Row]:
         row(f"{suite}: inference of SVRN, a frame", full.inference_ms, "ms", peer=("baseline", base.inference_ms)),
         row(f"{suite}: memory of training SVRN", full.train_peak_bytes / 2**20, "MiB"),
     ]
+
+
+def untrained(parameters: RunParameters) -> RunParameters:
+    """The same network from random weights: they take as long, and need no download."""
+    backbone = parameters.model.backbone.model_copy(update={"weights": "random"})
+    return parameters.model_copy(update={"model": parameters.model.model_copy(update={"backbone": backbone})})
 
 
 def _ratio(name: str, kind: str, base: Timing, full: Timing) -> Row:

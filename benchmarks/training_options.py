@@ -1,7 +1,7 @@
 """What each option of a training's arithmetic does to the time of a step, beside plain float32 in the same process.
 
 The network is the demo's (EfficientNet-Lite0, three stages, 96 px) on the CPU, the paper's (ResNet-50, 256 px) on a
-GPU. Variants take turns, each at its best of several steps. torch.compile is measured on a GPU alone: on a CPU
+GPU (its weights random: they take as long). Variants take turns, each at its best of several steps. torch.compile is measured on a GPU alone: on a CPU
 compiling takes longer than a demo training, for no gain (docs/training.md).
 
 python -m benchmarks.training_options
@@ -39,22 +39,32 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 GPU_VARIANTS: dict[str, dict[str, Any]] = {
     "float16": {"training": {"numerics": {"precision": "float16"}}},
+    "float16, channels last": {"training": {"numerics": {"precision": "float16", "channels_last": True}}},
+}
+COMPILED = {
     "bfloat16, compiled": {"training": {"numerics": {"precision": "bfloat16"}}, "execution": {"compile": True}},
 }
 
 
 def main() -> None:
-    """Measure, print and record."""
+    """Measure, print and record; what has to be compiled comes last, beside plain float32 again."""
+    if not torch.cuda.is_available():
+        record(measured(VARIANTS, ON_CPU))
+        return
+    record(measured({**VARIANTS, **GPU_VARIANTS}, ON_GPU))
+    record(measured({PLAIN: {}, **COMPILED}, ON_GPU))
+
+
+def measured(variants: dict[str, dict[str, Any]], base: dict[str, Any]) -> list[Row]:
+    """The variants' steps in turns, each at its best of several."""
     cuda = torch.cuda.is_available()
-    variants = {**VARIANTS, **(GPU_VARIANTS if cuda else {})}
-    base = ON_GPU if cuda else ON_CPU
     steps = {name: make_step(RunParameters.model_validate(merge(base, one))) for name, one in variants.items()}
     seconds = {name: float("inf") for name in steps}
     for _ in range(ROUNDS):
         for name, step in steps.items():
             cost = best(step, 1)
             seconds[name] = min(seconds[name], cost.wall if cuda else cost.cpu)
-    record([as_row(name, seconds, "GPU" if cuda else "CPU") for name in seconds])
+    return [as_row(name, seconds, "GPU" if cuda else "CPU") for name in seconds]
 
 
 def as_row(name: str, seconds: dict[str, float], where: str) -> Row:
@@ -74,6 +84,7 @@ def make_step(parameters: RunParameters) -> Callable[[], None]:
     autocast = autocast_type(training.numerics, device, print)
     module = compiled(network, print) if execution.compile else network
     losses = LossStep(module, training.losses, Group(), autocast)
+    scaler = torch.amp.GradScaler(device.type, enabled=autocast is torch.float16)
     side = training.input.size
     images = torch.randn(BATCH, 3, side, side, device=device).to(memory_format=layout)
     labels = (torch.arange(BATCH, device=device) // 4) % IDENTITIES
@@ -82,8 +93,9 @@ def make_step(parameters: RunParameters) -> Callable[[], None]:
         torch.set_deterministic_debug_mode("warn" if training.numerics.deterministic else "default")
         optimiser.zero_grad()
         total, _ = losses(images, labels, None)
-        total.backward()
-        optimiser.step()
+        scaler.scale(total).backward()
+        scaler.step(optimiser)  # type: ignore[arg-type]
+        scaler.update()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
 
