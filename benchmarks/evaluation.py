@@ -122,17 +122,15 @@ def against_peers(bench: Bench, size: Size, peers: tuple[str, ...]) -> list[Row]
     return rows
 
 
-def on_gpu(bench: Bench, size: Size) -> list[Row]:
+def on_gpu(bench: Bench, size: Size) -> Iterator[Row]:
     """The same evaluator with the product on a GPU, beside the bare product there and beside the CPU alone."""
     here = bench.sure("ours-float32", size)
     bare = bench.sure("product-cuda", size)
-    rows = []
-    for precision in ("float32", "tf32", "bfloat16"):
+    for precision in ("float32", "bfloat16", "tf32"):
         there = bench.sure("ours-cuda" if precision == "float32" else f"ours-cuda-{precision}", size)
         about = f"evaluation {size.name} on a GPU, {precision}"
-        rows.append(row(about, there.wall, "s", peer=("CPU alone", here.wall), limit=("bare product there", bare.wall)))
-        rows.append(_difference(about, there, here, "the CPU's", goal="0"))
-    return rows
+        yield row(about, there.wall, "s", peer=("CPU alone", here.wall), limit=("bare product there", bare.wall))
+        yield _difference(about, there, here, "the CPU's", goal="0")
 
 
 def precisions(bench: Bench, size: Size) -> list[Row]:
@@ -201,7 +199,8 @@ def main() -> None:
         bench = Bench(folder.resolve(), [peer.resolve() for peer in options.peers], options.repeats)
         record(against_limit(bench, size))
         if torch_sees_a_gpu():
-            record(on_gpu(bench, size))
+            for one in on_gpu(bench, size):
+                record([one])
         record(certified(bench, size))
         # The peers' Python rankers take half an hour at the large size, and most of all of them do not fit.
         peers = PEERS[:1] if size.large else PEERS[:2] if size.pairs > 10**7 else PEERS

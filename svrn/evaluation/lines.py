@@ -1,14 +1,12 @@
 """Every query's line of scores with the whole gallery, block by block, and a function of each line.
 
-numpy's product runs in as many threads as there are, each with blocks and a buffer of its own and the lines of its
-blocks to work on: after a product made by all threads together, work that the interpreter's lock keeps to little more
-than one of them would leave half of the machine waiting. A product of torch's (a GPU, bfloat16) is made by one, and its
-lines are spread.
+Each thread makes the products of blocks of its own, here or on a GPU, and works on their lines: after a product made by
+all threads together, work that the interpreter's lock keeps to little more than one of them would leave most of the
+machine waiting. torch's bfloat16 on a CPU is made by all of them, and its lines are spread.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -19,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from svrn.evaluation.exact import rounding_of_halves
 from svrn.evaluation.grid import Grid
 from svrn.evaluation.options import Options
-from svrn.evaluation.product import Block, product
+from svrn.evaluation.product import Block, for_each_thread, product
 from svrn.evaluation.spread import WORTH, each
 
 Result = TypeVar("Result")
@@ -42,8 +40,7 @@ def each_line(
     count, size = len(query.vectors), len(gallery.vectors)
     threads = options.thread_count()
     rows = chunk_of(options, count, size)
-    by_numpy = options.device == "cpu" and options.precision in ("float32", "float64")
-    if by_numpy and threads > 1 and size >= WORTH:
+    if for_each_thread(options) and threads > 1 and size >= WORTH:
         return _by_each_thread(query, gallery, options, threads, rows, finish, work_within)
     results: list[Result] = []
     with threadpool_limits(options.threads), ThreadPoolExecutor(threads) as pool:
@@ -73,13 +70,11 @@ def _by_each_thread(
     count = len(query.vectors)
     blocks = -(-count // max(1, rows // threads))
     rows = -(-count // (-(-blocks // threads) * threads))  # as many blocks for each thread
-    local = threading.local()
-    work = work_within(_widened(product(query, gallery, 1, options).bound, query, gallery))
+    bulk = product(query, gallery, rows, options)
+    work = work_within(_widened(bulk.bound, query, gallery))
 
     def done(start: int) -> list[Result]:
-        if not hasattr(local, "bulk"):
-            local.bulk = product(query, gallery, rows, options)
-        block = finish(local.bulk.scores(query.vectors[start : start + rows]))
+        block = finish(bulk.scores(query.vectors[start : start + rows]))
         return [_one(work, block, start, line) for line in range(len(block))]
 
     with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:

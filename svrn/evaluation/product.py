@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,7 @@ Block = npt.NDArray[np.floating[Any]]
 @dataclass(frozen=True)
 class Product:
     """`scores(q)` gives the inner products of query vectors (m, D) with the whole gallery, shape (m, N), in a
-    buffer that the next call may reuse.
+    buffer that the calling thread's next call may reuse.
 
     bound: no score is further than this from the exact inner product, for the queries given to `product`.
     """
@@ -48,31 +49,43 @@ def product(query: Grid, gallery: Grid, chunk: int, options: Options) -> Product
     if options.device != "cpu" or options.precision in ("bfloat16", "tf32"):
         from svrn.evaluation.torch_product import torch_product  # torch takes seconds to import
 
-        return torch_product(query, gallery, options)
+        return torch_product(query, gallery, chunk, options)
     if options.precision == "float64":
         return _double(gallery.vectors, chunk)
     return _single(query, gallery, chunk)
 
 
+def for_each_thread(options: Options) -> bool:
+    """Whether several threads may call the product that `options` ask for at once, each with a buffer of its own.
+
+    torch's bfloat16 product on a CPU is made by all threads together.
+    """
+    return options.device != "cpu" or options.precision != "bfloat16"
+
+
 def _single(query: Grid, gallery: Grid, chunk: int) -> Product:
-    buffer = np.empty((chunk, len(gallery.vectors)), dtype=np.float32)
+    local = threading.local()
 
     def scores(block: npt.NDArray[np.float32]) -> Block:
-        return np.matmul(block, gallery.vectors.T, out=buffer[: len(block)])
+        if not hasattr(local, "buffer"):
+            local.buffer = np.empty((chunk, len(gallery.vectors)), dtype=np.float32)
+        return np.matmul(block, gallery.vectors.T, out=local.buffer[: len(block)])
 
     return Product(scores, accumulation(query.vectors.shape[1]) * query.greatest * gallery.greatest)
 
 
 def _double(gallery: npt.NDArray[np.float32], chunk: int) -> Product:
     """Exact, so the bound is 0: see evaluation/grid.py."""
-    buffer = np.empty((chunk, len(gallery)))
+    local = threading.local()
 
     def scores(block: npt.NDArray[np.float32]) -> Block:
-        wide = block.astype(np.float64)
+        if not hasattr(local, "buffer"):
+            local.buffer = np.empty((chunk, len(gallery)))
+        wide, out = block.astype(np.float64), local.buffer[: len(block)]
         for start in range(0, len(gallery), TILE):
             part = gallery[start : start + TILE].astype(np.float64)
-            buffer[: len(block), start : start + TILE] = wide @ part.T
-        return buffer[: len(block)]
+            out[:, start : start + TILE] = wide @ part.T
+        return out
 
     return Product(scores, 0.0)
 

@@ -7,12 +7,14 @@ float64.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from svrn.errors import UserError
 from svrn.evaluation.grid import Grid
@@ -28,15 +30,15 @@ UNIT_TF32 = 2.0**-10
 UNIT_TENSOR = 2.0**-22
 
 
-def torch_product(query: Grid, gallery: Grid, options: Options) -> Product:
-    """The product that `options` ask for, the gallery resting on the device.
+def torch_product(query: Grid, gallery: Grid, chunk: int, options: Options) -> Product:
+    """The product that `options` ask for of up to `chunk` queries at a time, the gallery resting on the device.
 
     Raises:
         UserError: the device is not there, or cannot do the precision.
     """
     device = checked_device(options.device)
     if options.precision == "bfloat16":
-        return _bfloat16(query, gallery, device)
+        return _bfloat16(query, gallery, chunk, device)
     if options.precision == "tf32" and device.type != "cuda":
         raise UserError(
             "tf32 is a GPU's number format",
@@ -50,12 +52,34 @@ def torch_product(query: Grid, gallery: Grid, options: Options) -> Product:
     bound = 0.0 if kind == torch.float64 else accumulation(dimension, unit) * query.greatest * gallery.greatest
     if options.precision == "tf32":
         bound += (2 * UNIT_TF32 + UNIT_TF32**2) * (1 + bound) * query.greatest * gallery.greatest
+    switch = threading.Lock()  # of torch's TF32, which is one for all threads
+
+    def multiplied(block: Tensor, out: Tensor) -> None:
+        with switch, _tf32(options.precision == "tf32"):
+            torch.mm(block.to(device, kind), resident.T, out=out)
+
+    return Product(_brought_back(multiplied, chunk, len(resident), kind, device), bound)
+
+
+def _brought_back(
+    multiplied: Callable[[Tensor, Tensor], None], chunk: int, gallery: int, kind: torch.dtype, device: torch.device
+) -> Callable[[npt.NDArray[np.float32]], Block]:
+    """A product made on a device, its scores then in the calling thread's own memory here (page-locked: a copy out of
+    other memory takes several times as long)."""
+    local = threading.local()
 
     def scores(block: npt.NDArray[np.float32]) -> Block:
-        with _tf32(options.precision == "tf32"):
-            return (torch.from_numpy(block).to(device, kind) @ resident.T).cpu().numpy()
+        if not hasattr(local, "here"):
+            local.there = torch.empty((chunk, gallery), dtype=kind, device=device)
+            cuda = device.type == "cuda"
+            local.here = torch.empty((chunk, gallery), dtype=kind, pin_memory=True) if cuda else local.there
+        there, here = local.there[: len(block)], local.here[: len(block)]
+        multiplied(torch.from_numpy(block), there)
+        if here is not there:
+            here.copy_(there)
+        return here.numpy()
 
-    return Product(scores, bound)
+    return scores
 
 
 def checked_device(name: str) -> torch.device:
@@ -79,7 +103,7 @@ def checked_device(name: str) -> torch.device:
     return device
 
 
-def _bfloat16(query: Grid, gallery: Grid, device: torch.device) -> Product:
+def _bfloat16(query: Grid, gallery: Grid, chunk: int, device: torch.device) -> Product:
     """Rounded inputs, float32 sums; on the CPU a rounded result, for it has no other.
 
     With q = q' + e and g = g' + f (q', g' rounded), |q.g - q'.g'| <= |e||g| + |q'||f|: the norms of what the rounding
@@ -97,20 +121,22 @@ def _bfloat16(query: Grid, gallery: Grid, device: torch.device) -> Product:
     if device.type == "cpu":
         bound += UNIT_BF16 * (rounded_query * rounded_gallery + sums)
 
-    narrow = wide = torch.empty(0)
+    if device.type == "cuda":
 
-    def scores(block: npt.NDArray[np.float32]) -> Block:
-        nonlocal narrow, wide
-        rounded = torch.from_numpy(block).to(device, torch.bfloat16)
-        if device.type == "cuda":
-            return torch.mm(rounded, resident.T, out_dtype=torch.float32).cpu().numpy()
-        if len(narrow) < len(block):  # memory asked for afresh costs more than the arithmetic
-            narrow = torch.empty((len(block), len(resident)), dtype=torch.bfloat16)
-            wide = torch.empty(narrow.shape)
-        torch.mm(rounded, resident.T, out=narrow[: len(block)])
+        def multiplied(block: Tensor, out: Tensor) -> None:
+            torch.mm(block.to(device, torch.bfloat16), resident.T, out_dtype=torch.float32, out=out)
+
+        scores = _brought_back(multiplied, chunk, len(resident), torch.float32, device)
+        return Product(scores, bound * (1 + 1e-6))
+
+    narrow = torch.empty((chunk, len(resident)), dtype=torch.bfloat16)
+    wide = torch.empty(narrow.shape)  # memory asked for afresh costs more than the arithmetic
+
+    def widened(block: npt.NDArray[np.float32]) -> Block:
+        torch.mm(torch.from_numpy(block).to(torch.bfloat16), resident.T, out=narrow[: len(block)])
         return wide[: len(block)].copy_(narrow[: len(block)]).numpy()
 
-    return Product(scores, bound * (1 + 1e-6))
+    return Product(widened, bound * (1 + 1e-6))
 
 
 def _round_into(vectors: npt.NDArray[np.float32], out: torch.Tensor) -> float:
