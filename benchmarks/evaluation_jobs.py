@@ -62,7 +62,9 @@ def ours(precision: str, device: str = "cpu") -> Callable[[Input, list[Path]], C
 
     def job(data: Input, _: list[Path]) -> Callable[[], dict[str, float]]:
         def call() -> dict[str, float]:
-            outcome = evaluate(data.embeddings, data.manifest, PROTOCOL, options=Options(precision=precision, device=device))
+            outcome = evaluate(
+                data.embeddings, data.manifest, PROTOCOL, options=Options(precision=precision, device=device)
+            )
             scores = {name: value / 100 for name, value in outcome.scores.named().items()}
             return {**scores, "recomputed": float(outcome.recomputed)}
 

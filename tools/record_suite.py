@@ -47,7 +47,9 @@ def differences(study: Study, records: Records) -> Iterator[dict[str, Any]]:
     for cell in study.cells:
         if cell.evaluations:
             rows = by_column.setdefault((cell.column, cell.metric), {})
-            rows[tuple(e.key for e in cell.evaluations)] = cell  # a method may stand in several tables: by its last name
+            rows[tuple(e.key for e in cell.evaluations)] = (
+                cell  # a method may stand in several tables: by its last name
+            )
     for (column, metric), rows in by_column.items():
         for first, second in permutations(rows.values(), 2):
             made = comparisons.of(finished(first, records), finished(second, records), metric)

@@ -35,6 +35,7 @@ COMMANDS = {
     "data": Command("svrn.cli.data:app", "Verify, unpack, render and read benchmarks."),
     "train": Command("svrn.cli.train:train", "Train one run of a suite."),
     "embed": Command("svrn.cli.embed:embed", "Embed a benchmark's test images with a trained run."),
+    "salience": Command("svrn.cli.salience:salience", "See whether a run's masks fall on a vehicle's own details."),
     "timing": Command("svrn.cli.timing:timing", "Measure table 7 on the device at hand."),
     "track": Command("svrn.cli.track:app", "Mirror the runs into MLflow, and show them."),
     "report": Command("svrn.cli.report:app", "Make tables, figures and the evidence pages."),

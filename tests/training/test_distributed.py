@@ -11,9 +11,11 @@ import pytest
 import torch
 import torch.distributed as dist
 from torch import nn
-from worlds import processes, small_run, start, train_in
+from worlds import processes, small_run, start, train_in, write_patterns
 
 from svrn.errors import UserError
+from svrn.evaluation.embedding import embed
+from svrn.evaluation.evaluator import evaluate
 from svrn.training import train
 from svrn.training.checkpoints import steps_saved
 from svrn.training.distributed import Group, gather, join_group, with_global_batch_norm
@@ -23,6 +25,14 @@ TWENTY_STEPS = {
         "batches": {"identities": 4, "images": 2},
         # A rate at which rounding stays rounding: at higher ones, which pair is the hardest one soon flips.
         "optimisation": {"epochs": 5, "batches_per_epoch": 4, "lr": 0.001},
+    },
+    "execution": {"checkpoint_minutes": 60},
+}
+
+LONGER = {
+    "training": {
+        "batches": {"identities": 4, "images": 4},
+        "optimisation": {"epochs": 8, "batches_per_epoch": 5, "lr": 0.003},
     },
     "execution": {"checkpoint_minutes": 60},
 }
@@ -79,6 +89,24 @@ def test_a_mistake_met_by_the_processes_is_told_once(patterns, tmp_path):
     wrong = {"training": {"batches": {"identities": 10}}, "execution": {"devices": 2}}
     with pytest.raises(UserError, match="a batch of 10 identities was asked for, there are 6"):
         train(small_run(patterns, TWENTY_STEPS, wrong), patterns, tmp_path)
+
+
+def test_the_same_metrics_on_any_number_of_processes_as_far_as_seeds_go(tmp_path):
+    patterns = write_patterns(tmp_path / "patterns", vehicles=16, images=5, noise=120)
+    patterns.table["split"] = "train+query+gallery"
+
+    def metrics(name: str, *overlays: dict) -> np.ndarray:
+        run = small_run(patterns, LONGER, *overlays)
+        train(run, patterns, tmp_path / name)
+        embeddings = embed(tmp_path / name, patterns, tmp_path / f"{name}.parquet")
+        scores = evaluate(embeddings, patterns, "veri776").scores
+        return np.array([scores.map, scores.cmc[1], scores.minp])
+
+    seeds = np.stack([metrics(f"seed {seed}", {"training": {"seed": seed}}) for seed in range(4)])
+    assert (seeds.std(axis=0) > 0).all() and 20 < seeds[0, 0] < 95  # neither perfect nor chance: there is noise to see
+    for world in (2, 4):
+        difference = np.abs(metrics(f"{world} processes", {"execution": {"devices": world}}) - seeds[0])
+        assert (difference <= np.ptp(seeds, axis=0)).all()
 
 
 def normalised(rank: int, world: int, meeting, shape: tuple[int, ...], folder) -> None:

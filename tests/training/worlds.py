@@ -36,16 +36,18 @@ BASELINE = {
 }
 
 
-def write_patterns(folder: Path, vehicles: int = 6, images: int = 4) -> Manifest:
+def write_patterns(folder: Path, vehicles: int = 6, images: int = 4, noise: int = 40) -> Manifest:
     """Vehicles as coloured patterns, every image a noisy view of its vehicle's."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for vehicle in range(vehicles):
         pattern = np.random.default_rng(vehicle).integers(40, 216, (8, 8, 3))
         for number in range(images):
-            noise = np.random.default_rng([vehicle, number]).integers(-40, 40, (8, 8, 3))
+            view = np.random.default_rng([vehicle, number]).integers(-noise, noise, (8, 8, 3))
             name = f"{vehicle:04d}_c{number:03d}.png"
-            picture = Image.fromarray((pattern + noise).astype(np.uint8)).resize((40, 36), Image.Resampling.BICUBIC)
+            picture = Image.fromarray((pattern + view).clip(0, 255).astype(np.uint8)).resize(
+                (40, 36), Image.Resampling.BICUBIC
+            )
             picture.save(folder / name)
             split = "train" if vehicle < vehicles - 2 or number else "train+query"
             rows.append(
