@@ -1,8 +1,8 @@
 """What each option of a training's arithmetic does to the time of a step, beside plain float32 in the same process.
 
 The network is the demo's (EfficientNet-Lite0, three stages, 96 px) on the CPU, the paper's (ResNet-50, 256 px) on a
-GPU (its weights random: they take as long). Variants take turns, each at its best of several steps. torch.compile is measured on a GPU alone: on a CPU
-compiling takes longer than a demo training, for no gain (docs/training.md).
+GPU, its weights random: they take as long. Variants take turns, each at its best of several steps. torch.compile is
+measured on a GPU alone: on a CPU compiling takes longer than a demo training, for no gain (docs/training.md).
 
 python -m benchmarks.training_options
 """

@@ -3,8 +3,8 @@
 python tools/record_suite.py SUITE
 
 cells.parquet: every cell that has been scored. differences.parquet: every trained row less every other one of the same
-column, by its metric, with the 95 % interval over test vehicles (the seeds taken together), the interval over the seeds'
-own differences and the seeds won. env.json: the environment of one of the runs, and how many runs each device trained.
+column, by its metric, with the 95 % interval over test vehicles (the seeds taken together), the interval over the
+seeds' own differences and the seeds won. env.json: the environment of one run, and how many runs each device trained.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where a trained network's salience falls on a rendered benchmark, which knows where each vehicle's own details are."""
+"""Where a trained network's salience falls on a rendered benchmark, which knows where a vehicle's own details are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run's salience against the rendered truth: the numbers are those of a direct look, and what is not known is said."""
+"""A run's salience against the rendered truth: the numbers of a direct look; what is not known is said."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_truth_of_other_images_is_refused(run: Path, manifest: Manifest, tmp_p
     known = with_truth(manifest, tmp_path)
     file = tmp_path / "ground_truth.parquet"
     pd.read_parquet(file).iloc[:10].to_parquet(file)
-    with pytest.raises(UserError, match="13 test images are not in it, the first is '0010.png'"):
+    with pytest.raises(UserError, match=r"13 test images are not in it, the first is '0010\.png'"):
         salience_of_run(run, known)
 
 

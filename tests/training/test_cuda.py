@@ -1,4 +1,4 @@
-"""What only a GPU can show: a training there resumes, repeats, counts its energy, and half precision keeps its scaler."""
+"""What only a GPU can show: a training there resumes, repeats, counts its energy; float16 keeps its scaler."""
 
 import json
 import os
