@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from svrn.data.synthetic.geometry import to_unit
 Floats = NDArray[np.float32]
 ASPECT = (0.72, 1.75)
 """The narrowest and the widest crop, width over height."""
+
+Real = TypeVar("Real", np.float32, np.float64)
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,9 @@ class View:
     def project(self, points: Floats) -> Floats:
         """Points [N, 3] of the vehicle's frame to shares [N, 2] of the crop."""
         moved = points - self.origin
-        depth = np.maximum(moved @ self.forward, 1e-3)
-        x = ((moved @ self.right) / depth - self.left_edge) / self.width
-        y = ((moved @ self.down) / depth - self.top_edge) / self.height
+        depth = np.maximum(_along(moved, self.forward), 1e-3)
+        x = (_along(moved, self.right) / depth - self.left_edge) / self.width
+        y = (_along(moved, self.down) / depth - self.top_edge) / self.height
         return np.stack([x, y], 1)
 
     def rays(self, columns: int, rows: int) -> Floats:
@@ -100,8 +103,8 @@ def view_of(camera: Camera, shot: Shot, vertices: Floats) -> View:
     roll = np.radians(camera.roll)
     right, down = np.cos(roll) * right + np.sin(roll) * down, np.cos(roll) * down - np.sin(roll) * right
     moved = vertices - origin
-    depth = np.maximum(moved @ forward, 0.3)
-    x, y = (moved @ right) / depth, (moved @ down) / depth
+    depth = np.maximum(_along(moved, forward), 0.3)
+    x, y = _along(moved, right) / depth, _along(moved, down) / depth
     low = np.array([x.min(), y.min()])
     size = np.array([x.max(), y.max()]) - low
     left, top, more_right, bottom = shot.margins
@@ -126,3 +129,10 @@ def view_of(camera: Camera, shot: Shot, vertices: Floats) -> View:
         s,
         place,
     )
+
+
+def _along(points: NDArray[Real], direction: NDArray[Real]) -> NDArray[Real]:
+    """Inner products [N] of points [N, 3] with a direction, term by term: a library's product may round in another way
+    in another process, and what is rendered must not depend on who renders it."""
+    x, y, z = direction
+    return points[:, 0] * x + points[:, 1] * y + points[:, 2] * z
