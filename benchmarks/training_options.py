@@ -94,7 +94,7 @@ def make_step(parameters: RunParameters) -> Callable[[], None]:
         optimiser.zero_grad()
         total, _ = losses(images, labels, None)
         scaler.scale(total).backward()
-        scaler.step(optimiser)  # type: ignore[arg-type]
+        scaler.step(optimiser)  # type: ignore[arg-type]  # what it reads of torch's class ours has
         scaler.update()
         if device.type == "cuda":
             torch.cuda.synchronize(device)

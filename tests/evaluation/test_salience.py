@@ -21,13 +21,13 @@ from svrn.model.run import load_run, read_config
 from svrn.model.salience_score import on_grid
 
 
-def with_truth(manifest: Manifest, folder: Path, **columns: object) -> Manifest:
+def with_truth(manifest: Manifest, folder: Path) -> Manifest:
     """The manifest with a truth beside its images: of each image a map of details, here by chance."""
     for file in manifest.root.iterdir():
         (folder / file.name).symlink_to(file)
     rng = np.random.default_rng(3)
     maps = [rng.integers(0, 256, 256, dtype=np.uint8).tolist() for _ in manifest.table["image"]]
-    frame = pd.DataFrame({"image": manifest.table["image"], "detail_map": maps}).assign(**columns)
+    frame = pd.DataFrame({"image": manifest.table["image"], "detail_map": maps})
     frame.to_parquet(folder / "ground_truth.parquet")
     return replace(manifest, root=folder)
 

@@ -17,7 +17,7 @@ from svrn.training import train
 from svrn.training.checkpoints import load_newest, steps_saved
 from svrn.training.distributed import Group, gather, join_group
 
-pytestmark = [
+pytestmark = [  # CI has no GPU: whoever has one runs `pytest -m gpu`
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
 ]
@@ -37,7 +37,7 @@ def stopped(run, patterns, folder) -> int:
     deadline = time.monotonic() + 120
     while not any(step >= 2 for step in steps_saved(folder / "checkpoints")):
         assert time.monotonic() < deadline and child.is_alive()
-        time.sleep(0.002)
+        time.sleep(0.002)  # a step takes some milliseconds: look often, or it has ended
     os.kill(child.pid, signal.SIGTERM)
     child.join()
     assert child.exitcode == Interrupted.exit_code
