@@ -99,8 +99,12 @@ def group_paint(number: int, key: tuple[str | int, ...]) -> tuple[str, Rgb]:
     return name, shades[int(generator("shade", number, *key).integers(len(shades)))]
 
 
-def vehicle_identity(model: Model, colour: str, paint: Rgb, key: tuple[str | int, ...]) -> Identity:
-    """The identity named by `key`, of this model and colour."""
+def vehicle_identity(model: Model, colour: str, paint: Rgb, key: tuple[str | int, ...], drawings: int = 1) -> Identity:
+    """The identity named by `key`, of this model and colour.
+
+    drawings: how often what is flat on its sides (stickers, lettering, damage) is drawn; above 1 the vehicle has all
+        that it has at 1, and more beside it.
+    """
     rng = generator("identity", *key)
     decals: list[Decal] = []
     items: list[Item] = []
@@ -109,6 +113,8 @@ def vehicle_identity(model: Model, colour: str, paint: Rgb, key: tuple[str | int
     _rear(rng, decals, items, model)
     _top(rng, decals, items, model)
     own_rims = rng.random() < 0.5
+    for number in range(1, drawings):
+        _more_decals(generator("more decals", number, *key), decals, model)
     return Identity(
         model=model,
         colour=colour,
@@ -134,6 +140,15 @@ def vehicle_identity(model: Model, colour: str, paint: Rgb, key: tuple[str | int
         dirt=uniform(rng, 0.0, 1.0),
         seed=int(rng.integers(2**31)),
     )
+
+
+def _more_decals(rng: np.random.Generator, decals: list[Decal], model: Model) -> None:
+    """What is flat, drawn once more on every side; a second driver or roof rack has no place."""
+    bodies: list[Item] = []
+    _windscreen(rng, decals, bodies)
+    _flanks(rng, decals, model)
+    _rear(rng, decals, bodies, model)
+    _top(rng, decals, bodies, model)
 
 
 def _choice(rng: np.random.Generator, options: tuple[Rgb, ...]) -> Rgb:

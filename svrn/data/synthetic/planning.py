@@ -73,7 +73,7 @@ def vehicles(preset: Preset) -> list[PlannedVehicle]:
             model = vehicle_model(model_number, pool, preset.seed)
             for member in range(preset.identities_per_group):
                 key = (preset.seed, split, index, member)
-                identity = vehicle_identity(model, colour, paint, key)
+                identity = vehicle_identity(model, colour, paint, key, preset.drawings)
                 result.append(PlannedVehicle(len(result) + 1, split, group, identity))
             group += 1
     return result

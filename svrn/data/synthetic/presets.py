@@ -28,6 +28,8 @@ class Preset(BaseModel):
     """images of one pass"""
     pixels: int = Field(ge=32, le=1024)
     """the side of a square of each image's area"""
+    drawings: int = Field(default=1, ge=1, le=5)
+    """how often what is flat on an identity's sides is drawn: above 1, its details are many"""
 
     @model_validator(mode="after")
     def _possible(self) -> Preset:
@@ -102,6 +104,20 @@ _LIST = (
         passes=6,
         frames=2,
         pixels=160,
+    ),
+    Preset(
+        name="detailed",
+        seed=7,
+        train_groups=100,
+        test_groups=50,
+        unseen_groups=16,
+        identities_per_group=4,
+        groups_per_model=3,
+        cameras=20,
+        passes=6,
+        frames=2,
+        pixels=160,
+        drawings=3,
     ),
     Preset(
         name="full",

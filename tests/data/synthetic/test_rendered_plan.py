@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from svrn.data.synthetic import PRESETS, make_preset, plan, train_digest
 from svrn.data.synthetic.cameras import camera
-from svrn.data.synthetic.planning import VIEWPOINTS, images, parts, plan_digest, viewpoint
+from svrn.data.synthetic.planning import VIEWPOINTS, images, parts, plan_digest, vehicles, viewpoint
 from svrn.data.synthetic.seeds import canonical
 from svrn.data.synthetic.shots import Shot
 from svrn.errors import UserError
@@ -113,6 +114,16 @@ def test_near_duplicates_differ_in_several_details_on_every_side():
             assert len(identity.decals) + len(identity.items) >= 4
 
 
+def test_more_drawings_add_decals_and_change_nothing_else():
+    values = PRESETS["tiny"].model_dump()
+    plain, more = (vehicles(make_preset(**{**values, "drawings": number})) for number in (1, 3))
+    for one, other in zip(plain, more, strict=True):
+        kept = len(one.identity.decals)
+        assert other.identity.decals[:kept] == one.identity.decals
+        assert replace(other.identity, decals=one.identity.decals) == one.identity
+    assert sum(len(v.identity.decals) for v in more) > 2.5 * sum(len(v.identity.decals) for v in plain)
+
+
 def test_another_seed_or_size_is_another_world(tiny):
     values = PRESETS["tiny"].model_dump()
     for change in ({"seed": 33}, {"pixels": 73}):
@@ -139,6 +150,8 @@ def test_sizes_of_the_presets():
     assert demo.identities["main"] == 96
     assert 2300 <= demo.images <= 2600
     assert len(plan("demo")) == demo.images
+    detailed, synthetic = PRESETS["detailed"], PRESETS["synthetic"]
+    assert detailed == synthetic.model_copy(update={"name": "detailed", "drawings": 3})
     assert all(4 <= preset.identities_per_group <= 6 for preset in PRESETS.values())
 
 
@@ -151,6 +164,7 @@ def test_sizes_of_the_presets():
         ({"pixels": 8}, "pixels"),
         ({"pixels": "many"}, "pixels"),
         ({"identities_per_group": 1}, "identities_per_group"),
+        ({"drawings": 0}, "drawings"),
         ({"wheels": 3}, "wheels"),
         ({"name": "No Name"}, "name"),
     ],
@@ -161,7 +175,7 @@ def test_an_impossible_preset_is_refused_by_name(change, named):
 
 
 def test_an_unknown_preset_names_the_known_ones():
-    with pytest.raises(UserError, match="tiny, demo, synthetic, full"):
+    with pytest.raises(UserError, match="tiny, demo, synthetic, detailed, full"):
         plan("huge")
 
 
