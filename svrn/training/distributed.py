@@ -17,7 +17,6 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 
 from svrn.model import Output
 
@@ -138,9 +137,25 @@ def _global_statistics(values: Tensor) -> tuple[float, Tensor, Tensor]:
     dims = [0, *range(2, values.dim())]
     shape = [1, -1] + [1] * (values.dim() - 2)
     number = float(values.numel() // values.shape[1] * dist.get_world_size())
-    mean = all_reduce(values.sum(dims)) / number
-    variance = all_reduce((values - mean.view(shape)).square().sum(dims)) / number
+    mean = _Sum.apply(values.sum(dims)) / number
+    variance = _Sum.apply((values - mean.view(shape)).square().sum(dims)) / number
     return number, mean, variance
+
+
+class _Sum(torch.autograd.Function):
+    """The sum of all processes' values; what each of them makes of it comes back to all."""
+
+    @staticmethod
+    def forward(context: Any, values: Tensor) -> Tensor:
+        total = values.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        total = gradient.clone()
+        dist.all_reduce(total)
+        return total
 
 
 def with_global_batch_norm(network: nn.Module, cuda: bool) -> None:
