@@ -65,6 +65,19 @@ def make_preset(**values: object) -> Preset:
         raise UserError(f"impossible preset: {first['msg']}", where=f"preset.{where}" if where else "preset") from None
 
 
+_SYNTHETIC = Preset(
+    name="synthetic",
+    seed=7,
+    train_groups=100,
+    test_groups=50,
+    unseen_groups=16,
+    identities_per_group=4,
+    groups_per_model=3,
+    cameras=20,
+    passes=6,
+    frames=2,
+    pixels=160,
+)
 _LIST = (
     Preset(
         name="tiny",
@@ -92,33 +105,8 @@ _LIST = (
         frames=2,
         pixels=144,
     ),
-    Preset(
-        name="synthetic",
-        seed=7,
-        train_groups=100,
-        test_groups=50,
-        unseen_groups=16,
-        identities_per_group=4,
-        groups_per_model=3,
-        cameras=20,
-        passes=6,
-        frames=2,
-        pixels=160,
-    ),
-    Preset(
-        name="detailed",
-        seed=7,
-        train_groups=100,
-        test_groups=50,
-        unseen_groups=16,
-        identities_per_group=4,
-        groups_per_model=3,
-        cameras=20,
-        passes=6,
-        frames=2,
-        pixels=160,
-        drawings=3,
-    ),
+    _SYNTHETIC,
+    _SYNTHETIC.model_copy(update={"name": "detailed", "drawings": 3}),
     Preset(
         name="full",
         seed=7,
