@@ -6,6 +6,7 @@ JSON. Reading the features is not in the times; it is in the peak.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import sys
@@ -27,6 +28,7 @@ from svrn.evaluation.evaluator import evaluate  # noqa: E402
 from svrn.evaluation.options import Options  # noqa: E402
 
 CHUNK = 1024
+RANKERS = {"torchreid": "torchreid/metrics/rank.py", "fastreid": "fastreid/evaluation/rank.py"}
 PROTOCOL = "veriwild"
 
 
@@ -140,12 +142,16 @@ def cosine_float64(data: Input, _: list[Path]) -> Callable[[], dict[str, float]]
     return call
 
 
-def peer(package: str, path: str, cython: bool) -> Callable[[Input, list[Path]], Callable[[], dict[str, float]]]:
-    """torchreid's or fast-reid's ranking file, alone, from a checkout; with its Cython ranker if it has been
-    built there."""
+def peer(
+    package: str, *, cython: bool, own_distances: bool = True
+) -> Callable[[Input, list[Path]], Callable[[], dict[str, float]]]:
+    """torchreid's or fast-reid's evaluation as its users run it, from a checkout: its cosine distances, then its
+    ranking, with its Cython ranker if it has been built there.
+
+    own_distances: else it is given numpy's product, the fastest, which its users do not have."""
 
     def job(data: Input, folders: list[Path]) -> Callable[[], dict[str, float]]:
-        file = found_file(folders, path)
+        file = found_file(folders, RANKERS[package])
         if cython:
             built = sorted((file.parent / "rank_cylib").glob("rank_cy*.so"))
             if not built:
@@ -155,10 +161,10 @@ def peer(package: str, path: str, cython: bool) -> Callable[[Input, list[Path]],
             score = module_of(f"{package}_rank", file).evaluate_py
         query, vehicles, cameras = data.part("query")
         gallery, gallery_vehicles, gallery_cameras = data.part("gallery")
+        distance = distances_of(package, folders) if own_distances else lambda one, other: 1 - one @ other.T
 
         def call() -> dict[str, float]:
-            distances = 1 - query @ gallery.T
-            answer = score(distances, vehicles, gallery_vehicles, cameras, gallery_cameras, 50, False)
+            answer = score(distance(query, gallery), vehicles, gallery_vehicles, cameras, gallery_cameras, 50, False)
             if len(answer) == 2:
                 return {"mAP": float(answer[1]), "CMC@1": float(answer[0][0])}
             cmc, precisions, penalties = answer
@@ -171,6 +177,23 @@ def peer(package: str, path: str, cython: bool) -> Callable[[Input, list[Path]],
         return call
 
     return job
+
+
+def distances_of(package: str, folders: list[Path]) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """The package's own cosine distances between all queries and all of the gallery."""
+    import torch
+
+    if package == "torchreid":
+        own = module_of("torchreid_distance", found_file(folders, "torchreid/metrics/distance.py"))
+        measured = own.compute_distance_matrix
+    else:
+        sys.path.insert(0, str(found_file(folders, RANKERS[package]).parents[2]))
+        measured = importlib.import_module("fastreid.utils.compute_dist").build_dist  # a module of several files
+
+    def distances(query: np.ndarray, gallery: np.ndarray) -> np.ndarray:
+        return np.asarray(measured(torch.from_numpy(query), torch.from_numpy(gallery), "cosine"))
+
+    return distances
 
 
 def metric_learning(data: Input, _: list[Path]) -> Callable[[], dict[str, float]]:
@@ -196,7 +219,6 @@ def plain(data: Input, _: list[Path]) -> Callable[[], dict[str, float]]:
     }
 
 
-TORCHREID, FASTREID = "torchreid/metrics/rank.py", "fastreid/evaluation/rank.py"
 JOBS: dict[str, Callable[[Input, list[Path]], Callable[[], dict[str, float]]]] = {
     "product-numpy": product_numpy,
     "product-torch": product_torch("float32"),
@@ -211,10 +233,11 @@ JOBS: dict[str, Callable[[Input, list[Path]], Callable[[], dict[str, float]]]] =
     "ours-plain": plain,
     "rounded-bfloat16": rounded,
     "cosine-float64": cosine_float64,
-    "torchreid-python": peer("torchreid", TORCHREID, cython=False),
-    "torchreid-cython": peer("torchreid", TORCHREID, cython=True),
-    "fastreid-python": peer("fastreid", FASTREID, cython=False),
-    "fastreid-cython": peer("fastreid", FASTREID, cython=True),
+    "torchreid-python": peer("torchreid", cython=False),
+    "torchreid-cython": peer("torchreid", cython=True),
+    "fastreid-python": peer("fastreid", cython=False),
+    "fastreid-cython": peer("fastreid", cython=True),
+    "fastreid-cython given numpy's product": peer("fastreid", cython=True, own_distances=False),
     "pytorch-metric-learning": metric_learning,
 }
 
