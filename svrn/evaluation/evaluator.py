@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +16,7 @@ from svrn.data.protocols import NO_CAMERA, Protocol, Rows, Trial
 from svrn.errors import UserError
 from svrn.evaluation import metrics
 from svrn.evaluation.expansion import AverageExpansion, expanded
-from svrn.evaluation.grid import Grid, common_scale, on_grid
+from svrn.evaluation.grid import Grid, as_given, common_scale, on_grid
 from svrn.evaluation.options import Options
 from svrn.evaluation.ranking import Items, Ranked, gallery_items, rank
 from svrn.evaluation.results import QUERIES, TIES, Counts, DrawScores, Evaluation, Scores
@@ -100,12 +100,9 @@ def _check_origin(embeddings: Embeddings, digest: str) -> None:
         )
 
 
-def trial_grid(embeddings: Embeddings, index: pd.Index, trial: Trial, order: Positions, options: Options) -> Grid:
-    """The trial's queries, then its gallery in the order `order`, on one grid."""
-    query = _positions(index, trial.query, "query")
-    rows = np.concatenate([query, _positions(index, trial.gallery, "gallery")[order]])
-    scale = common_scale(embeddings.vectors, rows) if options.distance == "euclidean" else 1.0
-    return on_grid(embeddings.vectors, rows, options.distance, scale=scale, threads=options.thread_count())
+def trial_rows(embeddings: Embeddings, index: pd.Index, trial: Trial, order: Positions) -> tuple[Positions, Positions]:
+    """The rows of the trial's queries, and of its gallery in the order `order`."""
+    return _positions(index, trial.query, "query"), _positions(index, trial.gallery, "gallery")[order]
 
 
 def _positions(index: pd.Index, rows: Rows, role: str) -> Positions:
@@ -129,17 +126,25 @@ def _rank(
     reranking: Reranking | None,
 ) -> tuple[list[Ranked], Items]:
     items, order = gallery_items(trial.gallery, protocol)
-    union = trial_grid(embeddings, index, trial, order, options)
-    count = len(trial.query)
-    query, gallery = union.part(slice(None, count)), union.part(slice(count, None))
-    adjustment = None
+    rows = trial_rows(embeddings, index, trial, order)
+    both = np.concatenate(rows)
+    scale = common_scale(embeddings.vectors, both) if options.distance == "euclidean" else 1.0
+
+    def put(how: Callable[..., Grid], rows: Positions) -> Grid:
+        return how(embeddings.vectors, rows, options.distance, scale=scale, threads=options.thread_count())
+
     if reranking == "k-reciprocal":
         from svrn.evaluation.reranking import KReciprocal, k_reciprocal  # scipy.sparse takes long to import
 
+        union, count = put(on_grid, both), len(rows[0])
+        query, gallery = union.part(slice(None, count)), union.part(slice(count, None))
         adjustment = k_reciprocal(union, count, KReciprocal(), options)
-    elif reranking == "aqe":
+        return rank(trial, protocol, items, query, gallery, options, adjustment), items
+    # A float64 product would round a gallery as it was given anew for each block of queries.
+    query, gallery = put(on_grid, rows[0]), put(on_grid if options.precision == "float64" else as_given, rows[1])
+    if reranking == "aqe":
         query = expanded(query, gallery, AverageExpansion(), options)
-    return rank(trial, protocol, items, query, gallery, options, adjustment), items
+    return rank(trial, protocol, items, query, gallery, options), items
 
 
 def _counts(trial: Trial, items: Items, ranked: Sequence[Ranked]) -> Counts:

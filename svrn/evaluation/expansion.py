@@ -23,11 +23,11 @@ class AverageExpansion(Strict):
 def expanded(query: Grid, gallery: Grid, parameters: AverageExpansion, options: Options) -> Grid:
     """The expanded queries on the grid; made unit again for cosine."""
     found = nearest(query, gallery, parameters.k, options)
-    vectors = np.empty_like(query.vectors)
+    vectors = np.empty((len(query), query.dimension), dtype=np.float32)
     for start in range(0, len(vectors), ROWS):
         part = slice(start, start + ROWS)
-        total = query.vectors[part].astype(np.float64)
+        total = query.vectors(part).astype(np.float64)
         for column in found.rows[part].T:  # sums of numbers on the grid: exact in any order
-            total += gallery.vectors[column]
+            total += gallery.vectors(column)
         vectors[part] = total / (found.rows.shape[1] + 1)
     return on_grid(vectors, np.arange(len(vectors)), options.distance, threads=options.thread_count())

@@ -13,9 +13,10 @@ does.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,33 +25,68 @@ GRID_BITS = 26
 UNIT = 2.0**-GRID_BITS
 BLOCK = 64  # two copies in float64 stay in a core's cache
 NARROW = 64
+# Between these, float32 inner products with vectors as they were given neither overflow nor lose digits to underflow.
+LEAST, GREATEST = 2.0**-60, 2.0**60
 
 Distance = Literal["cosine", "euclidean"]
+Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
+Index = npt.NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Vectors on the grid, float32, shape (n, D), with their half squared norms (None for cosine).
+    """n vectors on the grid.
 
+    stored: float32, shape (n, D): the vectors; or, where there are `divisors`, the vectors as they were given,
+        of which row i stands for rint(stored[i] / divisors[i]) grid units (not copied: a gigabyte costs more to
+        touch than to round the rows that are looked at exactly).
+    half_norms: of each, half the squared norm (None for cosine).
     scale: what the given vectors were multiplied with (euclidean; for cosine each is divided by its own
         norm).
     greatest: no vector's norm is above this.
     """
 
-    vectors: npt.NDArray[np.float32]
-    half_norms: npt.NDArray[np.float64] | None
+    stored: Singles
+    divisors: Floats | None
+    half_norms: Floats | None
     scale: float
     greatest: float
 
+    def __len__(self) -> int:
+        return len(self.stored)
+
+    @property
+    def dimension(self) -> int:
+        return int(self.stored.shape[1])
+
+    @property
+    def looseness(self) -> float:
+        """How far a stored row, over its divisor, is from its vector: half a unit a coordinate."""
+        return 0.0 if self.divisors is None else float(np.sqrt(self.dimension)) * UNIT / 2
+
     def part(self, rows: slice) -> Grid:
         """Some of the vectors, not copied."""
+        divisors = None if self.divisors is None else self.divisors[rows]
         halves = None if self.half_norms is None else self.half_norms[rows]
-        return Grid(self.vectors[rows], halves, self.scale, self.greatest)
+        return Grid(self.stored[rows], divisors, halves, self.scale, self.greatest)
+
+    def vectors(self, rows: slice | Index = slice(None)) -> Singles:
+        """The vectors of some rows, shape (rows, D)."""
+        if self.divisors is None:
+            return self.stored[rows]
+        units = self.stored[rows].astype(np.float64)
+        _rounded(units, self.divisors[rows])
+        return units.astype(np.float32) * np.float32(UNIT)
+
+    def round(self, wide: Floats, rows: Index) -> None:
+        """Make stored rows in float64 the vectors themselves, in place."""
+        if self.divisors is not None:
+            _rounded(wide, self.divisors[rows])
+            wide *= UNIT
 
 
-def squared_norms(
-    block: npt.NDArray[np.float64], scratch: npt.NDArray[np.float64] | None = None
-) -> npt.NDArray[np.float64]:
+def squared_norms(block: Floats, scratch: Floats | None = None) -> Floats:
     """Sums of squares by rows, folded in halves: the same additions in the same order on every platform."""
     squares = np.multiply(block, block, out=scratch)
     width = squares.shape[1]
@@ -66,7 +102,7 @@ def squared_norms(
     return columns[0]
 
 
-def common_scale(vectors: npt.NDArray[np.float32], rows: npt.NDArray[np.intp]) -> float:
+def common_scale(vectors: Singles, rows: Index) -> float:
     """The power of two that brings the greatest norm among `vectors[rows]` below 1/2."""
     greatest = 0.0
     for start in range(0, len(rows), BLOCK):
@@ -75,14 +111,7 @@ def common_scale(vectors: npt.NDArray[np.float32], rows: npt.NDArray[np.intp]) -
     return float(2.0 ** -(np.frexp(np.sqrt(greatest))[1] + 1)) if greatest else 1.0
 
 
-def on_grid(
-    vectors: npt.NDArray[np.float32],
-    rows: npt.NDArray[np.intp],
-    distance: Distance,
-    *,
-    scale: float = 1.0,
-    threads: int = 1,
-) -> Grid:
+def on_grid(vectors: Singles, rows: Index, distance: Distance, *, scale: float = 1.0, threads: int = 1) -> Grid:
     """The vectors `vectors[rows]`, (n, D), made unit (cosine) or scaled (euclidean) and rounded to the grid.
 
     A vector of zeros stays one: its cosine with any other is 0.
@@ -90,21 +119,53 @@ def on_grid(
     out = np.empty((len(rows), vectors.shape[1]), dtype=np.float32)
     halves = np.empty(len(rows)) if distance == "euclidean" else None
 
+    def some(part: slice, wide: Floats, scratch: Floats) -> None:
+        _rounded(wide, _divisors(wide, scratch, distance, scale))
+        target = out[part]
+        target[:] = wide
+        target *= np.float32(UNIT)
+        if halves is not None:
+            halves[part] = _half_norms(wide, scratch)
+
+    _each_block(vectors, rows, threads, some)
+    return Grid(out, None, halves, scale, _greatest(halves, vectors.shape[1]))
+
+
+def as_given(vectors: Singles, rows: Index, distance: Distance, *, scale: float = 1.0, threads: int = 1) -> Grid:
+    """What `on_grid` gives, without a copy of the vectors: where the rows follow one another, and no size among them
+    makes float32 inner products overflow or underflow. Else what `on_grid` gives."""
+    divisors = np.empty(len(rows))
+    halves = np.empty(len(rows)) if distance == "euclidean" else None
+
+    def some(part: slice, wide: Floats, scratch: Floats) -> None:
+        divisors[part] = _divisors(wide, scratch, distance, scale)
+        if halves is not None:
+            _rounded(wide, divisors[part])
+            halves[part] = _half_norms(wide, scratch)
+
+    following = len(rows) > 0 and bool((np.diff(rows) == 1).all())
+    if following:
+        _each_block(vectors, rows, threads, some)
+        following = LEAST <= divisors.min() / UNIT and divisors.max() / UNIT <= GREATEST
+    if not following:
+        return on_grid(vectors, rows, distance, scale=scale, threads=threads)
+    stored = vectors[rows[0] : rows[-1] + 1]
+    return Grid(stored, divisors, halves, scale, _greatest(halves, vectors.shape[1]))
+
+
+def _each_block(vectors: Singles, rows: Index, threads: int, work: Callable[[slice, Floats, Floats], None]) -> None:
+    """`work` of every block: where it lies, its given vectors in float64, and a scratch of their shape."""
+
     def some(starts: range) -> None:
         # One set of buffers a thread: memory asked for afresh costs more than the arithmetic.
         given = np.empty((BLOCK, vectors.shape[1]), dtype=np.float32)
         wide, scratch = np.empty(given.shape), np.empty(given.shape)
         for start in starts:
-            target = out[start : start + BLOCK]
-            count = len(target)
-            np.take(vectors, rows[start : start + BLOCK], axis=0, out=given[:count], mode="clip")
+            part = rows[start : start + BLOCK]
+            count = len(part)
+            np.take(vectors, part, axis=0, out=given[:count], mode="clip")
             np.copyto(wide[:count], given[:count])
-            _round(wide[:count], scratch[:count], distance, scale)
-            target[:] = wide[:count]
-            target *= np.float32(UNIT)
-            if halves is not None:
-                np.copyto(wide[:count], target)
-                halves[start : start + BLOCK] = squared_norms(wide[:count], scratch[:count]) / 2
+            work(slice(start, start + count), wide[:count], scratch[:count])
 
     shares = [range(first * BLOCK, len(rows), threads * BLOCK) for first in range(threads)]
     if threads > 1 and len(rows) > threads * BLOCK:
@@ -112,19 +173,29 @@ def on_grid(
             list(pool.map(some, shares))
     else:
         some(range(0, len(rows), BLOCK))
-    if halves is None:
-        greatest = 1 + np.sqrt(vectors.shape[1]) * UNIT
-    else:
-        greatest = np.sqrt(2 * halves.max(initial=0)) * (1 + 1e-12)
-    return Grid(out, halves, scale, float(greatest))
 
 
-def _round(block: npt.NDArray[np.float64], scratch: npt.NDArray[np.float64], distance: Distance, scale: float) -> None:
+def _divisors(block: Floats, scratch: Floats, distance: Distance, scale: float) -> Floats:
+    """What makes each row grid units of itself."""
+    if distance == "euclidean":
+        return np.full(len(block), UNIT / scale)
+    norms = np.sqrt(squared_norms(block, scratch))
+    norms[norms == 0] = 1
+    return norms * UNIT
+
+
+def _rounded(block: Floats, divisors: Floats) -> None:
     """Make the block's rows whole numbers of grid units, in place."""
-    if distance == "cosine":
-        norms = np.sqrt(squared_norms(block, scratch))
-        norms[norms == 0] = 1
-        block /= (norms * UNIT)[:, None]
-    else:
-        block *= scale / UNIT
+    block /= divisors[:, None]
     np.rint(block, out=block)
+
+
+def _half_norms(units: Floats, scratch: Floats) -> Floats:
+    units *= UNIT
+    return squared_norms(units, scratch) / 2
+
+
+def _greatest(halves: Floats | None, dimension: int) -> float:
+    if halves is None:
+        return float(1 + np.sqrt(dimension) * UNIT)
+    return float(np.sqrt(2 * halves.max(initial=0)) * (1 + 1e-12))

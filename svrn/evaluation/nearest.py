@@ -3,17 +3,19 @@ product."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from svrn.evaluation.exact import Exact, exact_scores
+from svrn.evaluation.blocks import Work, each_block
+from svrn.evaluation.exact import Exact
 from svrn.evaluation.grid import Grid
-from svrn.evaluation.lines import Work, each_line
 from svrn.evaluation.options import Options
 from svrn.evaluation.product import Block
-from svrn.evaluation.ranking import Floats, Ints, floor_of_nearest, reaching
+from svrn.evaluation.sieve import floors, rounded_down
+from svrn.evaluation.standing import Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -31,32 +33,35 @@ class Nearest:
 
 def nearest(query: Grid, gallery: Grid, k: int, options: Options) -> Nearest:
     """The `k` gallery rows with the highest scores for each query (all of them where there are fewer)."""
-    count, size = len(query.vectors), len(gallery.vectors)
+    count, size = len(query), len(gallery)
     k = min(k, size)
     found = Nearest(np.empty((count, k), dtype=np.int32), np.empty((count, k)), np.empty(count))
-    exact = exact_scores(query, gallery)
-
-    def finish(block: Block) -> Block:
-        if gallery.half_norms is not None:
-            block -= gallery.half_norms.astype(block.dtype)
-        return block
+    exact = Exact(query, gallery)
 
     def within(bound: float) -> Work[None]:
-        def one(index: int, line: Block) -> None:
-            found.rows[index], found.scores[index] = _highest(index, line, k, bound, exact)
-            low = np.flatnonzero(line <= float(line.min()) + 2 * bound)
-            found.lowest[index] = exact(index, low).min()
+        def block(asked: range, tiles: Iterator[tuple[slice, Block]]) -> list[None]:
+            for _, lines in tiles:  # one, of the whole gallery
+                for index, line in zip(asked, lines, strict=True):
+                    found.rows[index], found.scores[index] = _highest(index, line, k, bound, exact)
+                    low = np.flatnonzero(line <= float(line.min()) + 2 * bound)
+                    found.lowest[index] = exact.of(index, low).min()
+            return []
 
-        return one
+        return block
 
-    each_line(query, gallery, options, finish, within)
+    each_block(query, gallery, options, [slice(0, size)], within)
     return found
 
 
 def _highest(index: int, line: Block, k: int, bound: float, exact: Exact) -> tuple[Ints, Floats]:
-    scores = line[reaching(line, floor_of_nearest(line, k))]
+    scores = line[_reaching(line, float(floors(line[None], k)[0]))]
     edge = float(np.partition(scores, len(scores) - k)[len(scores) - k]) - 2 * bound
-    found = reaching(line, edge)
-    values = exact(index, found)
+    found = _reaching(line, edge)
+    values = exact.of(index, found)
     order = np.lexsort((found, -values))[:k]
     return found[order], values[order]
+
+
+def _reaching(line: Block, edge: float) -> Ints:
+    """Where the line is at least `edge`, compared in its own precision."""
+    return np.flatnonzero(line >= rounded_down(np.array(edge), line.dtype))

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from svrn.errors import UserError
-from svrn.evaluation.grid import Grid
+from svrn.evaluation.grid import UNIT, Grid
 from svrn.evaluation.options import Options
 
-TILE = 4096
+TILE = 4096  # gallery vectors whose scores with a block of queries stay in a processor's cache
 UNIT32 = 2.0**-24
 
 Block = npt.NDArray[np.floating[Any]]
@@ -22,14 +22,36 @@ Block = npt.NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class Product:
-    """`scores(q)` gives the inner products of query vectors (m, D) with the whole gallery, shape (m, N), in a
+    """`scores(q, part)` gives the inner products of query vectors (m, D) with a part of the gallery, shape (m, n), in a
     buffer that the calling thread's next call may reuse.
 
     bound: no score is further than this from the exact inner product, for the queries given to `product`.
     """
 
-    scores: Callable[[npt.NDArray[np.float32]], Block]
+    scores: Callable[[npt.NDArray[np.float32], slice], Block]
     bound: float
+
+
+@dataclass(frozen=True)
+class Shape:
+    """At most so many queries and gallery vectors are multiplied at once."""
+
+    rows: int
+    width: int
+
+
+class Buffers:
+    """A buffer for each thread, of which a block is a part that lies together."""
+
+    def __init__(self, shape: Shape, kind: type[np.floating[Any]] | type[np.bool_]) -> None:
+        self._shape, self._kind, self._local = shape, kind, threading.local()
+
+    def block(self, rows: int, width: int) -> npt.NDArray[Any]:
+        """Memory of that shape, in which this thread's last block lay too."""
+        if not hasattr(self._local, "memory"):
+            self._local.memory = np.empty(self._shape.rows * self._shape.width, dtype=self._kind)
+        whole: npt.NDArray[Any] = self._local.memory
+        return whole[: rows * width].reshape(rows, width)
 
 
 def accumulation(dimension: int, unit: float = UNIT32) -> float:
@@ -40,8 +62,8 @@ def accumulation(dimension: int, unit: float = UNIT32) -> float:
     return spread / (1 - spread)
 
 
-def product(query: Grid, gallery: Grid, chunk: int, options: Options) -> Product:
-    """The product that `options` ask for of up to `chunk` queries at a time.
+def product(query: Grid, gallery: Grid, shape: Shape, options: Options) -> Product:
+    """The product that `options` ask for.
 
     Raises:
         UserError: the device or the precision is not there.
@@ -49,42 +71,38 @@ def product(query: Grid, gallery: Grid, chunk: int, options: Options) -> Product
     if options.device != "cpu" or options.precision in ("bfloat16", "tf32"):
         from svrn.evaluation.torch_product import torch_product  # torch takes seconds to import
 
-        return torch_product(query, gallery, chunk, options)
+        return torch_product(query, gallery, shape, options)
     if options.precision == "float64":
-        return _double(gallery.vectors, chunk)
-    return _single(query, gallery, chunk)
+        return _double(gallery, shape)
+    return _single(query, gallery, shape)
 
 
-def for_each_thread(options: Options) -> bool:
-    """Whether several threads may call the product that `options` ask for at once, each with a buffer of its own.
+def _single(query: Grid, gallery: Grid, shape: Shape) -> Product:
+    """Of stored vectors, over their divisors: the factor's two roundings and its own product's are three more terms."""
+    buffers = Buffers(shape, np.float32)
+    factors = None if gallery.divisors is None else (UNIT / gallery.divisors).astype(np.float32)
 
-    torch's bfloat16 product on a CPU is made by all threads together.
-    """
-    return options.device != "cpu" or options.precision != "bfloat16"
+    def scores(block: npt.NDArray[np.float32], part: slice) -> Block:
+        stored = gallery.stored[part]
+        out = np.matmul(block, stored.T, out=buffers.block(len(block), len(stored)))
+        if factors is not None:
+            out *= factors[part]
+        return out
 
-
-def _single(query: Grid, gallery: Grid, chunk: int) -> Product:
-    local = threading.local()
-
-    def scores(block: npt.NDArray[np.float32]) -> Block:
-        if not hasattr(local, "buffer"):
-            local.buffer = np.empty((chunk, len(gallery.vectors)), dtype=np.float32)
-        return np.matmul(block, gallery.vectors.T, out=local.buffer[: len(block)])
-
-    return Product(scores, accumulation(query.vectors.shape[1]) * query.greatest * gallery.greatest)
+    summed = accumulation(gallery.dimension + 3) * (gallery.greatest + gallery.looseness)
+    return Product(scores, query.greatest * (summed + gallery.looseness) * (1 + 1e-6))
 
 
-def _double(gallery: npt.NDArray[np.float32], chunk: int) -> Product:
+def _double(gallery: Grid, shape: Shape) -> Product:
     """Exact, so the bound is 0: see evaluation/grid.py."""
-    local = threading.local()
+    buffers = Buffers(shape, np.float64)
 
-    def scores(block: npt.NDArray[np.float32]) -> Block:
-        if not hasattr(local, "buffer"):
-            local.buffer = np.empty((chunk, len(gallery)))
-        wide, out = block.astype(np.float64), local.buffer[: len(block)]
-        for start in range(0, len(gallery), TILE):
-            part = gallery[start : start + TILE].astype(np.float64)
-            out[:, start : start + TILE] = wide @ part.T
+    def scores(block: npt.NDArray[np.float32], part: slice) -> Block:
+        first, last, _ = part.indices(len(gallery))
+        wide, out = block.astype(np.float64), buffers.block(len(block), last - first)
+        for start in range(first, last, TILE):
+            tile = gallery.vectors(slice(start, min(start + TILE, last))).astype(np.float64)
+            out[:, start - first : start - first + len(tile)] = wide @ tile.T
         return out
 
     return Product(scores, 0.0)

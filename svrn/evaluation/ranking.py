@@ -4,15 +4,18 @@ Rank of a match = 1 + kept gallery items before it. Before it stand all that sco
 score, those that are not matches: a tie never helps. So the ranks depend on the scores alone, not on the
 gallery's order, and a model that gives every image the same embedding gets the worst ranks there are.
 
-Scores from a rounded product (evaluation/product.py) lie within a known bound of the exact ones. A non-match
-whose rounded score is further than that from every match's exact score is counted as it is; the few others
-are worked out again in float64, where inner products on the grid are exact (evaluation/grid.py). Hence the
-same ranks whatever the chunk, the number of threads, the device and the precision of the product.
+Scores from a rounded product (evaluation/product.py) lie within a known bound of the exact ones. The matches' own are
+worked out exactly first, so a tile of scores is sifted while it is in the processor's cache: what lies below the
+hardest match is never looked at again (evaluation/sieve.py). What is left is settled query by query
+(evaluation/standing.py). Hence the same ranks whatever the chunk, the number of threads, the device and the precision
+of the product.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -20,15 +23,13 @@ import numpy.typing as npt
 
 from svrn.data import protocols
 from svrn.data.protocols import Rows, Trial
-from svrn.evaluation.exact import exact_scores
+from svrn.evaluation.blocks import Work, each_block
+from svrn.evaluation.exact import Exact
 from svrn.evaluation.grid import Grid
-from svrn.evaluation.lines import Work, each_line
 from svrn.evaluation.options import Options
-from svrn.evaluation.product import Block
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
+from svrn.evaluation.product import TILE, Block
+from svrn.evaluation.sieve import Sieve, floors
+from svrn.evaluation.standing import Flags, Floats, Ints, Ranked, Standing
 
 
 @dataclass(frozen=True)
@@ -46,26 +47,6 @@ class Items:
 
     def __len__(self) -> int:
         return len(self.names)
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """One query's ranking.
-
-    ranks: of its matches, ascending from 1, after junk is removed. junk: items removed. kept: items left.
-    top: the first kept items and the junk that stands among them, as (item, score, is match, is junk),
-        nearest first.
-    recomputed: scores worked out again because the product's bound left their place open.
-    """
-
-    ranks: Ints
-    junk: int
-    kept: int
-    top_items: Ints
-    top_scores: Floats
-    top_matches: Flags
-    top_junk: Flags
-    recomputed: int
 
 
 def gallery_items(gallery: Rows, protocol: protocols.Protocol) -> tuple[Items, npt.NDArray[np.intp]]:
@@ -94,16 +75,11 @@ def rank(
 ) -> list[Ranked]:
     """Rank every query of a trial, by its scores or by what `adjustment` makes of them.
 
-    `query` and `gallery` are the trial's rows on the grid, the gallery in item order. Memory: one block of
-    `options.memory_mib` beside the grids, whatever the number of queries.
+    `query` and `gallery` are the trial's rows on the grid, the gallery in item order. Memory: scores of
+    `options.memory_mib` beside the grids, and as much again of those kept, whatever the number of queries.
     """
-    scorer = _Scorer(trial.query, protocol, items, query, gallery, options.top, adjustment)
-
-    def within(bound: float) -> Work[Ranked]:
-        bound = bound if adjustment is None else adjustment.bound(bound)
-        return lambda index, line: scorer.ranked(index, line, bound)
-
-    return each_line(query, gallery, options, scorer.finish, within)
+    ranker = _Ranker(trial.query, protocol, items, query, gallery, options, adjustment)
+    return each_block(query, gallery, options, ranker.parts, ranker.within)
 
 
 class Adjustment(Protocol):
@@ -113,14 +89,14 @@ class Adjustment(Protocol):
         """The adjusted scores of all items from rounded ones; may use the line up."""
 
     def exact(self, index: int, items: Ints, scores: Floats) -> Floats:
-        """The adjusted scores of some items from their exact ones."""
+        """The adjusted scores of some items from their exact ones, of the query that `line` was last called for."""
 
     def bound(self, bound: float) -> float:
         """How far `line` can be from `exact` when the scores given to it are within `bound`."""
 
 
-class _Scorer:
-    """Exact scores and the ranking of one query from a line of rounded ones."""
+class _Ranker:
+    """Ranks blocks of queries from their tiles of scores."""
 
     def __init__(
         self,
@@ -129,115 +105,105 @@ class _Scorer:
         items: Items,
         query: Grid,
         gallery: Grid,
-        top: int,
+        options: Options,
         adjustment: Adjustment | None,
     ) -> None:
-        self.rows, self.items, self.top, self.adjustment = rows, items, top, adjustment
+        self.rows, self.items, self.top, self.adjustment = rows, items, options.top, adjustment
         self.junk_by_camera = protocol.junk == "same-camera"
         self.by_vehicle = np.argsort(items.vehicles, kind="stable")
         ordered = items.vehicles[self.by_vehicle]
         self.first = np.searchsorted(ordered, rows.vehicles, "left")
         self.last = np.searchsorted(ordered, rows.vehicles, "right")
-        self.halves = gallery.half_norms
-        self._exact_rows = exact_scores(query, gallery)
+        self.scores = Exact(query, gallery)
+        # An adjustment is of the whole line.
+        self.parts = _tiles(items, TILE if adjustment is None else len(gallery))
+        self.most_kept = options.memory_mib * 2**20 // (8 * options.thread_count())
 
-    def finish(self, block: Block) -> Block:
-        """Scores of items from inner products with rows, in place where it can be."""
-        if self.halves is not None:
-            block -= self.halves.astype(block.dtype)
-        return block if self.items.single else np.maximum.reduceat(block, self.items.starts[:-1], axis=1)
+    def within(self, bound: float) -> Work[Ranked]:
+        """The work on a block whose scores are within that bound."""
+        if self.adjustment is None:
+            return partial(self._block, bound)
+        return partial(self._adjusted, self.adjustment, self.adjustment.bound(bound))
 
-    def exact(self, index: int, items: Ints) -> Floats:
+    def _block(self, bound: float, asked: range, tiles: Iterator[tuple[slice, Block]]) -> list[Ranked]:
+        return self._ranked(bound, asked, (self._of_items(part, scores) for part, scores in tiles))
+
+    def _adjusted(
+        self, adjustment: Adjustment, bound: float, asked: range, tiles: Iterator[tuple[slice, Block]]
+    ) -> list[Ranked]:
+        done: list[Ranked] = []
+        for part, scores in tiles:  # one, of all items
+            first, lines = self._of_items(part, scores)
+            for index, line in zip(asked, lines, strict=True):
+                own = adjustment.line(index, line)[None]
+                done += self._ranked(bound, range(index, index + 1), [(first, own)])
+        return done
+
+    def _of_items(self, part: slice, scores: Block) -> tuple[int, Block]:
+        """The first item of a tile, and the items' scores from those of gallery rows."""
+        if self.items.single:
+            return part.start, scores
+        first, last = np.searchsorted(self.items.starts, (part.start, part.stop))
+        return int(first), np.maximum.reduceat(scores, self.items.starts[first:last] - part.start, axis=1)
+
+    def _ranked(self, bound: float, asked: range, tiles: Iterable[tuple[int, Block]]) -> list[Ranked]:
+        standings = [self._standing(index, bound) for index in asked]
+        lengths = [len(standing.same) for standing in standings]
+        lines, same = np.repeat(np.arange(len(asked)), lengths), np.concatenate([s.same for s in standings])
+        order = np.argsort(same, kind="stable")
+        lines, same = lines[order], same[order]
+        sieve = Sieve(np.array([standing.edge for standing in standings]))
+        for number, (first, scores) in enumerate(tiles):
+            own = slice(*np.searchsorted(same, (first, first + scores.shape[1])))
+            scores[lines[own], same[own] - first] = -np.inf  # their ranks come from exact scores
+            if number == 0 and self.top:
+                sieve.edges = np.minimum(sieve.edges, floors(scores, self.top) - 2 * bound)
+            sieve.take(first, scores)
+            if sieve.size > self.most_kept:
+                self._settle(standings, sieve)
+        self._settle(standings, sieve)
+        return [standing.ranked(len(self.items)) for standing in standings]
+
+    def _settle(self, standings: list[Standing], sieve: Sieve) -> None:
+        for line, standing in enumerate(standings):
+            standing.take(*sieve.of(line))
+        sieve.empty()
+
+    def _standing(self, index: int, bound: float) -> Standing:
+        same = self.by_vehicle[self.first[index] : self.last[index]]
+        is_junk = np.zeros(len(same), dtype=bool)
+        if self.junk_by_camera:
+            is_junk = self.items.cameras[same] == self.rows.cameras[index]
+        exact = partial(self._exact, index)
+        if self.adjustment is None and self.scores.closeness:
+            close = partial(self._of_rows, partial(self.scores.close, index))
+            return Standing(same, is_junk, exact, self.top, bound, close, self.scores.closeness)
+        return Standing(same, is_junk, exact, self.top, bound, exact, 0.0)
+
+    def _exact(self, index: int, items: Ints) -> Floats:
         """The exact scores of some items for the query at `index`."""
-        scores = self._exact_rows(index, items) if self.items.single else self._exact_tracks(index, items)
+        scores = self._of_rows(partial(self.scores.of, index), items)
         return scores if self.adjustment is None else self.adjustment.exact(index, items, scores)
 
-    def _exact_tracks(self, index: int, items: Ints) -> Floats:
+    def _of_rows(self, score: Callable[[Ints], Floats], items: Ints) -> Floats:
+        """Scores of items, each the greatest of its rows."""
+        if self.items.single:
+            return score(items)
         if not len(items):
             return np.empty(0)
         starts, ends = self.items.starts[items], self.items.starts[items + 1]
         lengths = ends - starts
         offsets = np.cumsum(lengths) - lengths
         rows = np.repeat(starts - offsets, lengths) + np.arange(lengths.sum())
-        return np.maximum.reduceat(self._exact_rows(index, rows), offsets)
-
-    def ranked(self, index: int, line: Block, bound: float) -> Ranked:
-        """Rank one query from its line of scores, which is used up; adjusted, each is within `bound`."""
-        if self.adjustment is not None:
-            line = self.adjustment.line(index, line)
-        same = self.by_vehicle[self.first[index] : self.last[index]]
-        is_junk = np.zeros(len(same), dtype=bool)
-        if self.junk_by_camera:
-            is_junk = self.items.cameras[same] == self.rows.cameras[index]
-        own = self.exact(index, same)
-        line[same] = -np.inf
-        matches = np.sort(own[~is_junk])
-        rivals = len(line) - len(same)
-        wanted = min(self.top, rivals)
-        found, scores = _candidates(line, matches, wanted, bound)
-        first = np.searchsorted(scores, matches - bound, "left")
-        last = np.searchsorted(scores, matches + bound, "right")
-        tail = np.searchsorted(scores, scores[-wanted] - 2 * bound) if wanted else len(scores)
-        open_windows = np.flatnonzero(last > first)
-        recomputed = 0
-        if bound:
-            doubtful = np.zeros(len(scores), dtype=bool)
-            doubtful[tail:] = True
-            for match in open_windows:
-                doubtful[first[match] : last[match]] = True
-            again = np.flatnonzero(doubtful)
-            scores[again] = self.exact(index, found[again])
-            recomputed = len(again)
-        above = len(scores) - last
-        for match in open_windows:
-            above[match] += np.count_nonzero(scores[first[match] : last[match]] >= matches[match])
-        ranks = (above + np.arange(len(matches), 0, -1))[::-1].astype(np.int64)
-        removed = int(is_junk.sum())
-        top = self._top(same, own, is_junk, found[tail:], scores[tail:])
-        return Ranked(ranks, removed, len(line) - removed, *top, recomputed)
-
-    def _top(
-        self, same: Ints, own: Floats, is_junk: Flags, candidates: Ints, scores: Floats
-    ) -> tuple[Ints, Floats, Flags, Flags]:
-        items = np.concatenate([candidates, same])
-        values = np.concatenate([scores, own])
-        junk = np.concatenate([np.zeros(len(candidates), dtype=bool), is_junk])
-        match = np.concatenate([np.zeros(len(candidates), dtype=bool), ~is_junk])
-        order = np.lexsort((items, match, -values))
-        last = np.searchsorted(np.cumsum(~junk[order]), self.top, "left")
-        order = order[: last + 1] if self.top else order[:0]
-        return items[order], values[order], match[order], junk[order]
+        return np.maximum.reduceat(score(rows), offsets)
 
 
-def _candidates(line: Block, matches: Floats, wanted: int, bound: float) -> tuple[Ints, Floats]:
-    """The items that can stand before a match or among the `wanted` nearest, by ascending score; at least
-    `wanted`."""
-    edge = matches[0] - bound if len(matches) else np.inf
-    found = reaching(line, edge)
-    if wanted and len(found) < wanted:
-        edge = min(edge, floor_of_nearest(line, wanted) - 2 * bound)
-        found = reaching(line, edge)
-    scores = line[found]
-    if wanted:
-        nearest = float(np.partition(scores, len(scores) - wanted)[len(scores) - wanted])
-        if nearest - 2 * bound < edge:
-            found = reaching(line, nearest - 2 * bound)
-            scores = line[found]
-    order = np.argsort(scores)
-    return found[order], scores[order].astype(np.float64)
-
-
-def reaching(line: Block, edge: float) -> Ints:
-    """Where the line is at least `edge`, compared in its own precision, rounded down."""
-    value = line.dtype.type(edge)
-    if value > edge:
-        value = np.nextafter(value, line.dtype.type(-np.inf))
-    return np.flatnonzero(line >= value)
-
-
-def floor_of_nearest(line: Block, wanted: int) -> float:
-    """A score that at least `wanted` of the line reach: that of a sample is never above that of the whole."""
-    sample = line[:: max(1, len(line) // 4096)]
-    if np.count_nonzero(sample > -np.inf) < wanted:
-        sample = line
-    return float(np.partition(sample, len(sample) - wanted)[len(sample) - wanted])
+def _tiles(items: Items, width: int) -> list[slice]:
+    """Parts of the gallery's rows of about that width, each of whole items."""
+    parts, first = [], 0
+    while first < len(items):
+        last = int(np.searchsorted(items.starts, items.starts[first] + width, "right")) - 1
+        last = max(last, first + 1)
+        parts.append(slice(int(items.starts[first]), int(items.starts[last])))
+        first = last
+    return parts

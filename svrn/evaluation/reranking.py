@@ -24,12 +24,12 @@ from pydantic import Field
 from scipy import sparse
 
 from svrn.config.strict import Strict
-from svrn.evaluation.exact import exact_scores
+from svrn.evaluation.exact import Exact
 from svrn.evaluation.grid import Grid
 from svrn.evaluation.nearest import nearest
 from svrn.evaluation.options import Options
 from svrn.evaluation.product import Block
-from svrn.evaluation.ranking import Floats, Ints
+from svrn.evaluation.standing import Floats, Ints
 from svrn.evaluation.spread import each
 
 ROWS = 4096
@@ -68,7 +68,7 @@ def k_reciprocal(union: Grid, queries: int, parameters: KReciprocal, options: Op
     """Encode queries (the first `queries` rows of `union`) and gallery (the others) by their k-reciprocal
     neighbours."""
     found = nearest(union, union, parameters.k1 + 1, options)
-    halves = np.ones(len(union.vectors)) if union.half_norms is None else union.half_norms
+    halves = np.ones(len(union)) if union.half_norms is None else union.half_norms
     greatest = (2 * (halves - found.lowest)) ** 2
     distances = Distances(halves, np.where(greatest > 0, greatest, 1.0))
     weights = _encoded(union, found.rows, distances, parameters.k1, options)
@@ -127,19 +127,19 @@ def _encoded(
     union: Grid, neighbours: npt.NDArray[np.int32], distances: Distances, k1: int, options: Options
 ) -> sparse.csr_array:
     """Row i: exp(-distance) to the expanded k-reciprocal neighbours of i, over their sum."""
-    exact = exact_scores(union, union)
+    exact = Exact(union, union)
     near = _mutual(neighbours[:, : k1 + 1])
     half = _mutual(neighbours[:, : int(np.around(k1 / 2.0)) + 1])
 
     def weights(start: int, pattern: sparse.csr_array, row: int) -> Floats:
         columns = pattern.indices[pattern.indptr[row] : pattern.indptr[row + 1]]
-        values = np.exp(-distances.of(start + row, exact(start + row, columns)))
+        values = np.exp(-distances.of(start + row, exact.of(start + row, columns)))
         return values / values.sum()
 
     parts = []
     with ThreadPoolExecutor(options.thread_count()) as pool:
         for start, pattern in _expanded(near, half):
-            numbers = len(pattern.indices) // pattern.shape[0] * union.vectors.shape[1]
+            numbers = len(pattern.indices) // pattern.shape[0] * union.dimension
             data = np.concatenate(each(partial(weights, start, pattern), pattern.shape[0], pool, numbers))
             parts.append(sparse.csr_array((data, pattern.indices, pattern.indptr), shape=pattern.shape))
     return sparse.csr_array(sparse.vstack(parts, format="csr"))

@@ -19,7 +19,7 @@ from torch import Tensor
 from svrn.errors import UserError
 from svrn.evaluation.grid import Grid
 from svrn.evaluation.options import Options
-from svrn.evaluation.product import UNIT32, Block, Product, accumulation
+from svrn.evaluation.product import UNIT32, Block, Buffers, Product, Shape, accumulation
 
 ROWS = 4096
 # Unit roundoff of the rounded inputs: bfloat16 rounds to nearest at 8 bits; TF32 keeps 11 and may cut the
@@ -30,15 +30,15 @@ UNIT_TF32 = 2.0**-10
 UNIT_TENSOR = 2.0**-22
 
 
-def torch_product(query: Grid, gallery: Grid, chunk: int, options: Options) -> Product:
-    """The product that `options` ask for of up to `chunk` queries at a time, the gallery resting on the device.
+def torch_product(query: Grid, gallery: Grid, shape: Shape, options: Options) -> Product:
+    """The product that `options` ask for, the gallery resting on the device.
 
     Raises:
         UserError: the device is not there, or cannot do the precision.
     """
     device = checked_device(options.device)
     if options.precision == "bfloat16":
-        return _bfloat16(query, gallery, chunk, device)
+        return _bfloat16(query, gallery, shape, device)
     if options.precision == "tf32" and device.type != "cuda":
         raise UserError(
             "tf32 is a GPU's number format",
@@ -46,35 +46,38 @@ def torch_product(query: Grid, gallery: Grid, chunk: int, options: Options) -> P
             mend="use --device cuda or another precision",
         )
     kind = torch.float64 if options.precision == "float64" else torch.float32
-    resident = torch.from_numpy(gallery.vectors).to(device, kind)
-    dimension = query.vectors.shape[1]
+    resident = torch.empty((len(gallery), gallery.dimension), dtype=kind, device=device)
+    for part in _parts(len(gallery)):
+        resident[part] = torch.from_numpy(gallery.vectors(part)).to(device)
+    dimension = query.dimension
     unit = UNIT_TENSOR if options.precision == "tf32" else UNIT32
     bound = 0.0 if kind == torch.float64 else accumulation(dimension, unit) * query.greatest * gallery.greatest
     if options.precision == "tf32":
         bound += (2 * UNIT_TF32 + UNIT_TF32**2) * (1 + bound) * query.greatest * gallery.greatest
     switch = threading.Lock()  # of torch's TF32, which is one for all threads
 
-    def multiplied(block: Tensor, out: Tensor) -> None:
+    def multiplied(block: Tensor, part: slice, out: Tensor) -> None:
         with switch, _tf32(options.precision == "tf32"):
-            torch.mm(block.to(device, kind), resident.T, out=out)
+            torch.mm(block.to(device, kind), resident[part].T, out=out)
 
-    return Product(_brought_back(multiplied, chunk, len(resident), kind, device), bound)
+    return Product(_brought_back(multiplied, shape, kind, device), bound)
 
 
 def _brought_back(
-    multiplied: Callable[[Tensor, Tensor], None], chunk: int, gallery: int, kind: torch.dtype, device: torch.device
-) -> Callable[[npt.NDArray[np.float32]], Block]:
+    multiplied: Callable[[Tensor, slice, Tensor], None], shape: Shape, kind: torch.dtype, device: torch.device
+) -> Callable[[npt.NDArray[np.float32], slice], Block]:
     """A product made on a device, its scores then in the calling thread's own memory here (page-locked: a copy out of
     other memory takes several times as long)."""
     local = threading.local()
 
-    def scores(block: npt.NDArray[np.float32]) -> Block:
+    def scores(block: npt.NDArray[np.float32], part: slice) -> Block:
         if not hasattr(local, "here"):
-            local.there = torch.empty((chunk, gallery), dtype=kind, device=device)
+            local.there = torch.empty(shape.rows * shape.width, dtype=kind, device=device)
             cuda = device.type == "cuda"
-            local.here = torch.empty((chunk, gallery), dtype=kind, pin_memory=True) if cuda else local.there
-        there, here = local.there[: len(block)], local.here[: len(block)]
-        multiplied(torch.from_numpy(block), there)
+            local.here = torch.empty(len(local.there), dtype=kind, pin_memory=True) if cuda else local.there
+        size = len(block), part.stop - part.start
+        there, here = (whole[: size[0] * size[1]].view(size) for whole in (local.there, local.here))
+        multiplied(torch.from_numpy(block), part, there)
         if here is not there:
             here.copy_(there)
         return here.numpy()
@@ -103,49 +106,54 @@ def checked_device(name: str) -> torch.device:
     return device
 
 
-def _bfloat16(query: Grid, gallery: Grid, chunk: int, device: torch.device) -> Product:
+def _bfloat16(query: Grid, gallery: Grid, shape: Shape, device: torch.device) -> Product:
     """Rounded inputs, float32 sums; on the CPU a rounded result, for it has no other.
 
     With q = q' + e and g = g' + f (q', g' rounded), |q.g - q'.g'| <= |e||g| + |q'||f|: the norms of what the rounding
     took away are measured, which is tighter than the worst case. The sum errs by gamma_n |q'||g'|.
     """
-    resident = torch.empty(gallery.vectors.shape, dtype=torch.bfloat16, device=device)
-    lost_gallery = _round_into(gallery.vectors, resident)
-    probe = torch.empty(query.vectors.shape, dtype=torch.bfloat16)
-    lost_query = _round_into(query.vectors, probe)
-    del probe
+    resident = torch.empty((len(gallery), gallery.dimension), dtype=torch.bfloat16, device=device)
+    lost_gallery = _round_into(gallery, resident)
+    lost_query = _round_into(query, None)
     rounded_query, rounded_gallery = query.greatest + lost_query, gallery.greatest + lost_gallery
     inputs = lost_query * gallery.greatest + rounded_query * lost_gallery
-    sums = accumulation(query.vectors.shape[1], UNIT_TENSOR) * rounded_query * rounded_gallery
+    sums = accumulation(query.dimension, UNIT_TENSOR) * rounded_query * rounded_gallery
     bound = inputs + sums
     if device.type == "cpu":
         bound += UNIT_BF16 * (rounded_query * rounded_gallery + sums)
 
     if device.type == "cuda":
 
-        def multiplied(block: Tensor, out: Tensor) -> None:
-            torch.mm(block.to(device, torch.bfloat16), resident.T, out_dtype=torch.float32, out=out)
+        def multiplied(block: Tensor, part: slice, out: Tensor) -> None:
+            torch.mm(block.to(device, torch.bfloat16), resident[part].T, out_dtype=torch.float32, out=out)
 
-        scores = _brought_back(multiplied, chunk, len(resident), torch.float32, device)
-        return Product(scores, bound * (1 + 1e-6))
+        return Product(_brought_back(multiplied, shape, torch.float32, device), bound * (1 + 1e-6))
 
-    narrow = torch.empty((chunk, len(resident)), dtype=torch.bfloat16)
-    wide = torch.empty(narrow.shape)  # memory asked for afresh costs more than the arithmetic
+    buffers = Buffers(shape, np.float32)
+    turn = threading.Lock()  # each product takes all of torch's threads
 
-    def widened(block: npt.NDArray[np.float32]) -> Block:
-        torch.mm(torch.from_numpy(block).to(torch.bfloat16), resident.T, out=narrow[: len(block)])
-        return wide[: len(block)].copy_(narrow[: len(block)]).numpy()
+    def widened(block: npt.NDArray[np.float32], part: slice) -> Block:
+        with turn:
+            narrow = torch.from_numpy(block).to(torch.bfloat16) @ resident[part].T
+        out = buffers.block(*narrow.shape)
+        torch.from_numpy(out).copy_(narrow)
+        return out
 
     return Product(widened, bound * (1 + 1e-6))
 
 
-def _round_into(vectors: npt.NDArray[np.float32], out: torch.Tensor) -> float:
-    """Round into `out`; the greatest norm of what was lost in a row."""
+def _parts(count: int) -> Iterator[slice]:
+    return (slice(start, min(start + ROWS, count)) for start in range(0, count, ROWS))
+
+
+def _round_into(vectors: Grid, out: torch.Tensor | None) -> float:
+    """Round into `out`, where there is one; the greatest norm of what was lost in a row."""
     greatest = 0.0
-    for start in range(0, len(vectors), ROWS):
-        exact = torch.from_numpy(vectors[start : start + ROWS])
+    for part in _parts(len(vectors)):
+        exact = torch.from_numpy(vectors.vectors(part))
         rounded = exact.to(torch.bfloat16)
-        out[start : start + ROWS] = rounded
+        if out is not None:
+            out[part] = rounded
         greatest = max(greatest, float((exact - rounded.to(torch.float32)).double().norm(dim=1).max()))
     return greatest * (1 + 1e-9)
 

@@ -70,7 +70,7 @@ def compute_ap(places: list[Place]) -> float:
 
 def _score(query: Grid, gallery: Grid, number: int, row: int) -> Fraction:
     unit = 1 << GRID_BITS
-    a = [int(x) for x in (query.vectors[number].astype(np.float64) * unit)]
-    b = [int(x) for x in (gallery.vectors[row].astype(np.float64) * unit)]
+    a = [int(x) for x in (query.vectors()[number].astype(np.float64) * unit)]
+    b = [int(x) for x in (gallery.vectors()[row].astype(np.float64) * unit)]
     product = Fraction(sum(x * y for x, y in zip(a, b, strict=True)), unit * unit)
     return product if query.half_norms is None else product - Fraction(sum(y * y for y in b), 2 * unit * unit)

@@ -22,8 +22,8 @@ def test_float64_products_are_exact_in_any_order(distance: str) -> None:
     rows = np.arange(40)
     scale = common_scale(vectors, rows) if distance == "euclidean" else 1.0
     grid = on_grid(vectors, rows, distance, scale=scale)
-    exact = whole(grid.vectors)
-    wide = grid.vectors.astype(np.float64)
+    exact = whole(grid.vectors())
+    wide = grid.vectors().astype(np.float64)
     shuffle = rng.permutation(513)
     one, other = wide @ wide.T, wide[:, shuffle] @ wide[:, shuffle].T
     assert (one == other).all()
@@ -41,7 +41,7 @@ def test_a_cosine_on_the_grid_is_near_the_true_one() -> None:
     vectors = rng.normal(size=(200, 256)).astype(np.float32)
     grid = on_grid(vectors, np.arange(200), "cosine")
     unit = vectors.astype(np.float64) / np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
-    wide = grid.vectors.astype(np.float64)
+    wide = grid.vectors().astype(np.float64)
     assert np.abs(wide @ wide.T - unit @ unit.T).max() < 5e-8
     assert np.linalg.norm(wide, axis=1).max() <= grid.greatest
 
@@ -49,19 +49,19 @@ def test_a_cosine_on_the_grid_is_near_the_true_one() -> None:
 def test_extremes_stay_finite_and_within_their_norm() -> None:
     vectors = np.array([[0, 0, 0], [3e38, 3e38, 3e38], [1e-38, 0, 0], [1, 0, 0]], dtype=np.float32)
     rows = np.arange(4)
-    cosine = on_grid(vectors, rows, "cosine").vectors
+    cosine = on_grid(vectors, rows, "cosine").vectors()
     assert cosine[0].tolist() == [0, 0, 0]
     assert np.allclose(cosine[1], 3**-0.5) and cosine[2].tolist() == [1, 0, 0] == cosine[3].tolist()
     euclidean = on_grid(vectors, rows, "euclidean", scale=common_scale(vectors, rows))
-    assert np.isfinite(euclidean.vectors).all() and euclidean.greatest <= 0.5 + 1e-6
+    assert np.isfinite(euclidean.vectors()).all() and euclidean.greatest <= 0.5 + 1e-6
 
 
 def test_rows_blocks_and_threads_do_not_change_the_grid() -> None:
     rng = np.random.default_rng(8)
     vectors = rng.normal(size=(1500, 33)).astype(np.float32)
     order = rng.permutation(1500)
-    straight = on_grid(vectors, np.arange(1500), "cosine").vectors
-    assert (on_grid(vectors, order, "cosine", threads=2).vectors == straight[order]).all()
+    straight = on_grid(vectors, np.arange(1500), "cosine").vectors()
+    assert (on_grid(vectors, order, "cosine", threads=2).vectors() == straight[order]).all()
 
 
 def test_squared_norms_are_sums_of_squares_whatever_the_width() -> None:

@@ -5,7 +5,7 @@ import pytest
 import retrieval_twin as literal
 
 from svrn.data.protocols import Protocol, Rows, Trial
-from svrn.evaluation import lines
+from svrn.evaluation import blocks
 from svrn.evaluation.grid import common_scale, on_grid
 from svrn.evaluation.options import Options
 from svrn.evaluation.ranking import Ranked, gallery_items, rank
@@ -102,7 +102,7 @@ def test_chunks_threads_and_precisions_agree_to_the_last_bit(distance: str, monk
     query = on_grid(vectors, rows[:15], distance, scale=scale)
     gallery = on_grid(vectors, rows[15:], distance, scale=scale)
     items, _ = gallery_items(trial.gallery, RULES[0])
-    monkeypatch.setattr(lines, "WORTH", 1)  # as for a gallery of any size: a product in each thread
+    monkeypatch.setattr(blocks, "WORTH", 1)  # as for a gallery of any size: a product in each thread
     results = []
     for change in (
         {"precision": "float64"},

@@ -9,7 +9,7 @@ from retrieval_worlds import world
 
 from svrn.data import protocols
 from svrn.errors import UserError
-from svrn.evaluation import lines
+from svrn.evaluation import blocks
 from svrn.evaluation.evaluator import evaluate
 from svrn.evaluation.expansion import AverageExpansion, expanded
 from svrn.evaluation.grid import Grid, common_scale, on_grid
@@ -30,7 +30,7 @@ def made_grid(vectors: np.ndarray, distance: str) -> Grid:
 
 
 def squared_distances(grid: Grid) -> np.ndarray:
-    wide = grid.vectors.astype(np.float64)
+    wide = grid.vectors().astype(np.float64)
     inner = wide @ wide.T
     norms = np.ones(len(wide)) if grid.half_norms is None else 2 * grid.half_norms
     return np.maximum(norms[:, None] + norms[None, :] - 2 * inner, 0)
@@ -78,7 +78,7 @@ def test_final_distances_equal_the_dense_twin(distance: str, k1: int, k2: int, o
     ours = k_reciprocal(grid, 25, KReciprocal(k1=k1, k2=k2, original=original), Options(threads=1))
     halves = grid.half_norms
     for query in range(25):
-        wide = grid.vectors.astype(np.float64)
+        wide = grid.vectors().astype(np.float64)
         scores = wide[25:] @ wide[query] - (0 if halves is None else halves[25:])
         assert np.allclose(-ours.line(query, scores), twin[query], atol=1e-9)
         some = np.array([3, 50, 7])
@@ -88,7 +88,7 @@ def test_final_distances_equal_the_dense_twin(distance: str, k1: int, k2: int, o
 def test_the_bound_holds_for_scores_that_are_off_by_it() -> None:
     grid = made_grid(clustered(3, 150), "cosine")
     ours = k_reciprocal(grid, 30, KReciprocal(), Options(threads=1))
-    wide = grid.vectors.astype(np.float64)
+    wide = grid.vectors().astype(np.float64)
     rng = np.random.default_rng(0)
     for query in range(30):
         scores = wide[30:] @ wide[query]
@@ -141,10 +141,10 @@ def test_nearest_are_those_of_a_full_sort(distance: str, levels: int, monkeypatc
     vectors = (rng.integers(-1, 2, (90, 6)) if levels else rng.normal(size=(90, 200))).astype(np.float32)
     vectors[40] = vectors[41]
     grid = made_grid(vectors, distance)
-    wide = grid.vectors.astype(np.float64)
+    wide = grid.vectors().astype(np.float64)
     scores = wide @ wide.T - (0 if grid.half_norms is None else grid.half_norms)
     order = np.stack([np.lexsort((np.arange(90), -line)) for line in scores])
-    monkeypatch.setattr(lines, "WORTH", 1)  # as for a gallery of any size: a product in each thread
+    monkeypatch.setattr(blocks, "WORTH", 1)  # as for a gallery of any size: a product in each thread
     two = {"chunk": 13, "threads": 2}
     for change in ({"chunk": 1}, {"chunk": 13}, two, {"precision": "float64"}, {"precision": "bfloat16"}):
         found = nearest(grid, grid, 11, Options(**{"threads": 1, **change}))

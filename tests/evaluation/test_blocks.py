@@ -30,7 +30,7 @@ def grids(queries: int, gallery: int) -> tuple[Grid, Grid]:
 def test_each_line_once_and_in_order(queries: int, gallery: int, chunk: int, threads: int, worth: int) -> None:
     query, items = grids(queries, gallery)
     options = Options(chunk=chunk, threads=threads)
-    exact = query.vectors.astype(np.float64) @ items.vectors.astype(np.float64).T
+    exact = query.vectors().astype(np.float64) @ items.vectors().astype(np.float64).T
     bounds = set()
 
     def within(bound: float) -> Work[tuple[int, Block]]:
