@@ -12,16 +12,19 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from svrn.evaluation.exact import rounding_of_halves
 from svrn.evaluation.grid import Grid
 from svrn.evaluation.options import Options
-from svrn.evaluation.product import Block, Shape, product
+from svrn.evaluation.product import Block, Product, Shape, product
 from svrn.evaluation.spread import WORTH
 
 ROWS = 1024  # queries of a block: the product copies the gallery, in its own order, once for each block
 
+Floats = npt.NDArray[np.float64]
 Result = TypeVar("Result")
 #: Of the indices of a block's queries and of its tiles, each a part of the gallery and the scores with it, (queries,
 #: part), which the work may use up. All tiles are to be taken.
@@ -33,25 +36,30 @@ def each_block(
     gallery: Grid,
     options: Options,
     parts: Sequence[slice],
-    work_within: Callable[[float], Work[Result]],
+    work_within: Callable[[Floats], Work[Result]],
+    *,
+    made: Callable[[Shape], Product] | None = None,
+    worth: int = WORTH,
 ) -> list[Result]:
     """What the work makes of each block, in the queries' order.
 
-    parts: the tiles' parts of the gallery. work_within: gives the work for scores that lie within this bound of the
-    exact ones. Memory: tiles of `options.memory_mib` in all.
+    parts: the tiles' parts of the gallery. work_within: gives the work for scores that lie within these bounds, one a
+    query, of the exact ones. made: the product, where it is not the one that the options ask for. worth: the size of a
+    gallery from which each thread has blocks of its own. Memory: tiles of `options.memory_mib` in all.
     """
     count = len(query)
     width = max(part.stop - part.start for part in parts)
-    workers = options.thread_count() if len(gallery) >= WORTH else 1
+    workers = options.thread_count() if len(gallery) >= worth else 1
     rows = rows_of_block(options, count, width, workers)
-    bulk = product(query, gallery, Shape(rows, width), options)
+    shape = Shape(rows, width)
+    bulk = product(query, gallery, shape, options) if made is None else made(shape)
     # With what taking half norms off adds; a product without error is followed by work without.
-    work = work_within((bulk.bound + rounding_of_halves(query, gallery)) * (1 + 1e-6) if bulk.bound else 0.0)
+    halves = rounding_of_halves(query, gallery)
+    work = work_within(np.where(bulk.bounds > 0, (bulk.bounds + halves) * (1 + 1e-6), 0.0))
 
     def tiles(asked: range) -> Iterator[tuple[slice, Block]]:
-        vectors = query.vectors(slice(asked.start, asked.stop))
         for part in parts:
-            scores = bulk.scores(vectors, part)
+            scores = bulk.scores(slice(asked.start, asked.stop), part)
             if gallery.half_norms is not None:
                 scores -= gallery.half_norms[part].astype(scores.dtype)
             yield part, scores

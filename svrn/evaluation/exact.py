@@ -1,26 +1,26 @@
-"""Exact scores of chosen pairs, whatever computes the bulk of them."""
+"""Scores of chosen pairs, from quick ones with a known error to exact ones, whatever computes the bulk of them."""
 
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from svrn.evaluation.grid import UNIT, Grid
-from svrn.evaluation.product import accumulation
+from svrn.evaluation.grid import UNIT, Floats, Grid, Singles
+from svrn.evaluation.product import Block, accumulation, bound_in_float32
 
-ROWS = 32
+ROWS = 64
 UNIT64 = 2.0**-53
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.integer[np.signedinteger]]
+Ints = npt.NDArray[np.integer[Any]]
 
 
 class Exact:
-    """The scores of a query with chosen gallery rows, in float64.
+    """The scores of a query with chosen gallery rows.
 
-    closeness: `close` is never further than this from `of`; 0 where they are the same.
+    quickness, closeness: `quick` and `close` are never further than this from `of`; 0 where `close` is the same.
     """
 
     def __init__(self, query: Grid, gallery: Grid) -> None:
@@ -30,35 +30,57 @@ class Exact:
         summed = accumulation(gallery.dimension + 4, UNIT64) * (gallery.greatest + gallery.looseness)
         loose = (query.greatest * (gallery.looseness + summed) + UNIT64 * gallery.greatest**2) * (1 + 1e-6)
         self.closeness = loose if gallery.looseness else 0.0
+        self.quickness = bound_in_float32(query, gallery) + rounding_of_halves(query, gallery)
 
-    def of(self, index: int, rows: Ints) -> Floats:
-        """The exact scores (evaluation/grid.py) of the query at `index` with gallery rows."""
-        return self._scores(index, rows, rounding=True)
+    def of(self, indices: Ints, rows: Ints) -> Floats:
+        """The exact scores (evaluation/grid.py) of the queries at `indices`, each with its gallery row."""
+        gallery, out = self._gallery, np.empty(len(rows))
+        for start in range(0, len(rows), ROWS):
+            part = slice(start, start + ROWS)
+            given, doubled, asked = self._buffers(len(rows[part]))
+            np.take(gallery.stored, rows[part], axis=0, out=given, mode="clip")
+            np.copyto(doubled, given)
+            gallery.round(doubled, rows[part])
+            np.copyto(asked, self._query.vectors(indices[part]))
+            # Not one BLAS call for all: many threads are here at once, and each would start as many again.
+            np.vecdot(doubled, asked, out=out[part])
+        return out if gallery.half_norms is None else out - gallery.half_norms[rows]
 
     def close(self, index: int, rows: Ints) -> Floats:
-        """The scores with the gallery's vectors before they are put on the grid: quicker than `of`."""
-        return self._scores(index, rows, rounding=False)
-
-    def _scores(self, index: int, rows: Ints, *, rounding: bool) -> Floats:
-        gallery, local = self._gallery, self._local
-        if not hasattr(local, "given"):
-            # This thread's buffers: memory asked for afresh costs more than the sums.
-            local.given = np.empty((ROWS, gallery.dimension), dtype=np.float32)
-            local.doubled = np.empty(local.given.shape)
+        """The scores of a query with the gallery's vectors before they are put on the grid: quicker than `of`."""
+        gallery, out = self._gallery, np.empty(len(rows))
         wide = self._query.vectors(slice(index, index + 1))[0].astype(np.float64)
-        out = np.empty(len(rows))
         for start in range(0, len(rows), ROWS):
-            part = rows[start : start + ROWS]
-            given, doubled = local.given[: len(part)], local.doubled[: len(part)]
-            np.take(gallery.stored, part, axis=0, out=given, mode="clip")
+            part = slice(start, start + ROWS)
+            given, doubled, _ = self._buffers(len(rows[part]))
+            np.take(gallery.stored, rows[part], axis=0, out=given, mode="clip")
             np.copyto(doubled, given)
-            if rounding:
-                gallery.round(doubled, part)
-            # Not one BLAS call for all: many threads are here at once, and each would start as many again.
-            np.vecdot(doubled, wide, out=out[start : start + ROWS])
-        if self._factors is not None and not rounding:
+            np.vecdot(doubled, wide, out=out[part])
+        if self._factors is not None:
             out *= self._factors[rows]
         return out if gallery.half_norms is None else out - gallery.half_norms[rows]
+
+    def quick(self, index: int, rows: Ints) -> Block:
+        """The scores of a query in float32: quicker than `close`."""
+        gallery = self._gallery
+        vector = self._query.vectors(slice(index, index + 1))[0]
+        out = np.empty(len(rows), dtype=np.float32)
+        for start in range(0, len(rows), ROWS):
+            part = slice(start, start + ROWS)
+            given, _, _ = self._buffers(len(rows[part]))
+            np.take(gallery.stored, rows[part], axis=0, out=given, mode="clip")
+            np.vecdot(given, vector, out=out[part])
+        if self._factors is not None:
+            out *= self._factors[rows].astype(np.float32)
+        return out if gallery.half_norms is None else out - gallery.half_norms[rows].astype(np.float32)
+
+    def _buffers(self, rows: int) -> tuple[Singles, Floats, Floats]:
+        """This thread's: memory asked for afresh costs more than the sums."""
+        if not hasattr(self._local, "buffers"):
+            shape = ROWS, self._gallery.dimension
+            self._local.buffers = np.empty(shape, dtype=np.float32), np.empty(shape), np.empty(shape)
+        given, doubled, asked = self._local.buffers
+        return given[:rows], doubled[:rows], asked[:rows]
 
 
 def rounding_of_halves(query: Grid, gallery: Grid) -> float:

@@ -146,7 +146,7 @@ def as_given(vectors: Singles, rows: Index, distance: Distance, *, scale: float 
     following = len(rows) > 0 and bool((np.diff(rows) == 1).all())
     if following:
         _each_block(vectors, rows, threads, some)
-        following = LEAST <= divisors.min() / UNIT and divisors.max() / UNIT <= GREATEST
+        following = divisors.min() / UNIT >= LEAST and divisors.max() / UNIT <= GREATEST
     if not following:
         return on_grid(vectors, rows, distance, scale=scale, threads=threads)
     stored = vectors[rows[0] : rows[-1] + 1]

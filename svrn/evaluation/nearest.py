@@ -38,13 +38,14 @@ def nearest(query: Grid, gallery: Grid, k: int, options: Options) -> Nearest:
     found = Nearest(np.empty((count, k), dtype=np.int32), np.empty((count, k)), np.empty(count))
     exact = Exact(query, gallery)
 
-    def within(bound: float) -> Work[None]:
+    def within(bounds: Floats) -> Work[None]:
         def block(asked: range, tiles: Iterator[tuple[slice, Block]]) -> list[None]:
             for _, lines in tiles:  # one, of the whole gallery
                 for index, line in zip(asked, lines, strict=True):
+                    bound = float(bounds[index])
                     found.rows[index], found.scores[index] = _highest(index, line, k, bound, exact)
                     low = np.flatnonzero(line <= float(line.min()) + 2 * bound)
-                    found.lowest[index] = exact.of(index, low).min()
+                    found.lowest[index] = exact.of(np.full(len(low), index), low).min()
             return []
 
         return block
@@ -57,7 +58,7 @@ def _highest(index: int, line: Block, k: int, bound: float, exact: Exact) -> tup
     scores = line[_reaching(line, float(floors(line[None], k)[0]))]
     edge = float(np.partition(scores, len(scores) - k)[len(scores) - k]) - 2 * bound
     found = _reaching(line, edge)
-    values = exact.of(index, found)
+    values = exact.of(np.full(len(found), index), found)
     order = np.lexsort((found, -values))[:k]
     return found[order], values[order]
 

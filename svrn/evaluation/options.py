@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from svrn.config.strict import Strict
 
-Precision = Literal["float32", "float64", "bfloat16", "tf32"]
+Precision = Literal["auto", "float32", "float64", "bfloat16", "tf32", "int8"]
 
 
 class Options(Strict):
@@ -21,7 +22,7 @@ class Options(Strict):
     """
 
     distance: Literal["cosine", "euclidean"] = Field("cosine", description="what near means")
-    precision: Precision = Field("float32", description="numbers of the product over all pairs; tf32 needs a GPU")
+    precision: Precision = Field("auto", description="numbers of the product over all pairs; tf32 needs a GPU")
     device: str = Field("cpu", description="cpu, cuda, cuda:1: where the product over all pairs runs")
     memory_mib: int = Field(512, ge=1, description="size of the block of scores held at once")
     chunk: int | None = Field(None, ge=1, description="queries at a time; from memory_mib where it is not given")
@@ -36,3 +37,10 @@ class Options(Strict):
         limit = os.environ.get("OMP_NUM_THREADS", "")
         allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return self.threads or (min(int(limit), allowed) if limit.isdigit() and int(limit) else allowed)
+
+
+def multiplies_int8() -> bool:
+    """Whether this processor has instructions for it, as far as Linux says."""
+    about = Path("/proc/cpuinfo")
+    words = set(about.read_text().split()) if about.exists() else set()
+    return bool(words & {"avx512_vnni", "avx_vnni", "amx_int8"})

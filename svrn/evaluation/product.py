@@ -16,20 +16,21 @@ from svrn.evaluation.options import Options
 
 TILE = 4096  # gallery vectors whose scores with a block of queries stay in a processor's cache
 UNIT32 = 2.0**-24
+NEAR_UNIT = 2.0**-20  # so near to 1, a divisor is not worth a pass through the scores
 
 Block = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
 class Product:
-    """`scores(q, part)` gives the inner products of query vectors (m, D) with a part of the gallery, shape (m, n), in a
-    buffer that the calling thread's next call may reuse.
+    """`scores(asked, part)` gives the inner products of some queries with a part of the gallery, shape (asked, part), in
+    a buffer that the calling thread's next call may reuse.
 
-    bound: no score is further than this from the exact inner product, for the queries given to `product`.
+    bounds: no score of a query is further than this from the exact inner product, shape (queries,).
     """
 
-    scores: Callable[[npt.NDArray[np.float32], slice], Block]
-    bound: float
+    scores: Callable[[slice, slice], Block]
+    bounds: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def accumulation(dimension: int, unit: float = UNIT32) -> float:
 
 
 def product(query: Grid, gallery: Grid, shape: Shape, options: Options) -> Product:
-    """The product that `options` ask for.
+    """The product that `options` ask for: of float32, where they leave it open.
 
     Raises:
         UserError: the device or the precision is not there.
@@ -73,39 +74,54 @@ def product(query: Grid, gallery: Grid, shape: Shape, options: Options) -> Produ
 
         return torch_product(query, gallery, shape, options)
     if options.precision == "float64":
-        return _double(gallery, shape)
+        return _double(query, gallery, shape)
     return _single(query, gallery, shape)
 
 
 def _single(query: Grid, gallery: Grid, shape: Shape) -> Product:
-    """Of stored vectors, over their divisors: the factor's two roundings and its own product's are three more terms."""
     buffers = Buffers(shape, np.float32)
-    factors = None if gallery.divisors is None else (UNIT / gallery.divisors).astype(np.float32)
+    factors = None
+    if gallery.divisors is not None and _from_unit(gallery) > NEAR_UNIT:
+        factors = (UNIT / gallery.divisors).astype(np.float32)
 
-    def scores(block: npt.NDArray[np.float32], part: slice) -> Block:
-        stored = gallery.stored[part]
+    def scores(asked: slice, part: slice) -> Block:
+        block, stored = query.vectors(asked), gallery.stored[part]
         out = np.matmul(block, stored.T, out=buffers.block(len(block), len(stored)))
         if factors is not None:
             out *= factors[part]
         return out
 
-    summed = accumulation(gallery.dimension + 3) * (gallery.greatest + gallery.looseness)
-    return Product(scores, query.greatest * (summed + gallery.looseness) * (1 + 1e-6))
+    return Product(scores, np.full(len(query), bound_in_float32(query, gallery)))
 
 
-def _double(gallery: Grid, shape: Shape) -> Product:
-    """Exact, so the bound is 0: see evaluation/grid.py."""
+def bound_in_float32(query: Grid, gallery: Grid) -> float:
+    """How far a float32 inner product with stored vectors, over their divisors or, where these are near 1, not, can be
+    from the exact one: the factor's two roundings and its own product's are three more terms."""
+    loose = gallery.looseness + (min(_from_unit(gallery), NEAR_UNIT) if gallery.divisors is not None else 0.0)
+    summed = accumulation(gallery.dimension + 3) * (gallery.greatest + loose)
+    return query.greatest * (summed + loose) * (1 + 1e-6)
+
+
+def _from_unit(gallery: Grid) -> float:
+    """How far the greatest or least of the divisors of stored vectors is from 1."""
+    assert gallery.divisors is not None
+    return float(np.abs(gallery.divisors / UNIT - 1).max())
+
+
+def _double(query: Grid, gallery: Grid, shape: Shape) -> Product:
+    """Exact, so the bounds are 0: see evaluation/grid.py."""
     buffers = Buffers(shape, np.float64)
 
-    def scores(block: npt.NDArray[np.float32], part: slice) -> Block:
+    def scores(asked: slice, part: slice) -> Block:
         first, last, _ = part.indices(len(gallery))
-        wide, out = block.astype(np.float64), buffers.block(len(block), last - first)
+        wide = query.vectors(asked).astype(np.float64)
+        out = buffers.block(len(wide), last - first)
         for start in range(first, last, TILE):
             tile = gallery.vectors(slice(start, min(start + TILE, last))).astype(np.float64)
             out[:, start - first : start - first + len(tile)] = wide @ tile.T
         return out
 
-    return Product(scores, 0.0)
+    return Product(scores, np.zeros(len(query)))
 
 
 def missing(what: str, mend: str) -> UserError:

@@ -13,6 +13,8 @@ of the product.
 
 from __future__ import annotations
 
+import importlib
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -26,10 +28,16 @@ from svrn.data.protocols import Rows, Trial
 from svrn.evaluation.blocks import Work, each_block
 from svrn.evaluation.exact import Exact
 from svrn.evaluation.grid import Grid
-from svrn.evaluation.options import Options
+from svrn.evaluation.int8 import Coarse
+from svrn.evaluation.options import Options, multiplies_int8
 from svrn.evaluation.product import TILE, Block
 from svrn.evaluation.sieve import Sieve, floors
-from svrn.evaluation.standing import Flags, Floats, Ints, Ranked, Standing
+from svrn.evaluation.standing import Floats, Ints, Ranked, Stage, Standing
+
+SAMPLE = 1024  # gallery vectors by which it is foreseen what a coarse product leaves open
+# What of a query's scores may be left open: a pair worked out again costs some forty of a float32 product's.
+MOST_OPEN = 0.01
+MANY = 10**8  # pairs from which a coarse product pays for torch's import and the gallery's levels
 
 
 @dataclass(frozen=True)
@@ -79,7 +87,40 @@ def rank(
     `options.memory_mib` beside the grids, and as much again of those kept, whatever the number of queries.
     """
     ranker = _Ranker(trial.query, protocol, items, query, gallery, options, adjustment)
+    if adjustment is None and _coarse_is_worth_it(query, gallery, options):
+        return _ranked_coarsely(ranker, query, gallery, options)
     return each_block(query, gallery, options, ranker.parts, ranker.within)
+
+
+def _ranked_coarsely(ranker: _Ranker, query: Grid, gallery: Grid, options: Options) -> list[Ranked]:
+    """Ranked from a coarse product where it decides nearly all, else from float32's."""
+    coarse = Coarse(query, gallery, options.thread_count())
+    sample = gallery.part(np.arange(0, len(gallery), max(1, len(gallery) // SAMPLE)))
+    survey = partial(ranker.surveyed, coarse.bounds + coarse.slack.mean())
+    shares = each_block(query, sample, options, [slice(0, len(sample))], lambda _: survey, worth=0)
+    settled = np.array(shares) <= MOST_OPEN
+    done: list[Ranked | None] = [None] * len(query)
+    # The coarse product is torch's, which takes seconds to import: in the meantime the other works.
+    imported = threading.Thread(target=importlib.import_module, args=("torch",))
+    imported.start()
+    for chosen, made in ((~settled, None), (settled, coarse.product)):
+        rows = np.flatnonzero(chosen)
+        if len(rows):
+            within = partial(ranker.within, rows=rows, slack=None if made is None else coarse.slack)
+            product = None if made is None else partial(made, rows)
+            if made is not None:
+                imported.join()
+            ranked = each_block(query.part(rows), gallery, options, ranker.parts, within, made=product)
+            for row, one in zip(rows, ranked, strict=True):
+                done[row] = one
+    return [one for one in done if one is not None]
+
+
+def _coarse_is_worth_it(query: Grid, gallery: Grid, options: Options) -> bool:
+    if options.precision == "int8":
+        return True
+    many = len(query) * len(gallery) >= MANY
+    return many and options.precision == "auto" and options.device == "cpu" and multiplies_int8()
 
 
 class Adjustment(Protocol):
@@ -115,28 +156,52 @@ class _Ranker:
         self.first = np.searchsorted(ordered, rows.vehicles, "left")
         self.last = np.searchsorted(ordered, rows.vehicles, "right")
         self.scores = Exact(query, gallery)
+        self._standings: dict[int, Standing] = {}
         # An adjustment is of the whole line.
         self.parts = _tiles(items, TILE if adjustment is None else len(gallery))
         self.most_kept = options.memory_mib * 2**20 // (8 * options.thread_count())
 
-    def within(self, bound: float) -> Work[Ranked]:
-        """The work on a block whose scores are within that bound."""
-        if self.adjustment is None:
-            return partial(self._block, bound)
-        return partial(self._adjusted, self.adjustment, self.adjustment.bound(bound))
+    def within(self, bounds: Floats, rows: Ints | None = None, slack: Floats | None = None) -> Work[Ranked]:
+        """The work on blocks whose scores are within these bounds, and this slack of gallery vectors, of the exact ones;
+        of all queries, or of these."""
+        work = partial(self._block, None if slack is None else self._slack_of_items(slack))
+        if self.adjustment is not None:
+            bounds = np.full(len(bounds), self.adjustment.bound(float(bounds.max())))
+            work = partial(self._adjusted, self.adjustment)
 
-    def _block(self, bound: float, asked: range, tiles: Iterator[tuple[slice, Block]]) -> list[Ranked]:
-        return self._ranked(bound, asked, (self._of_items(part, scores) for part, scores in tiles))
+        def block(asked: range, tiles: Iterator[tuple[slice, Block]]) -> list[Ranked]:
+            here = slice(asked.start, asked.stop)
+            return work(np.arange(asked.start, asked.stop) if rows is None else rows[here], bounds[here], tiles)
+
+        return block
+
+    def surveyed(self, bounds: Floats, asked: range, tiles: Iterator[tuple[slice, Block]]) -> list[float]:
+        """Of each query's scores with a sample of the gallery, the share that bounds would leave open."""
+        ((_, scores),) = tiles
+        standings = self._standings_of(np.array(asked))
+        self._standings.update(zip(asked, standings, strict=True))
+        each = zip(standings, scores, bounds[asked.start : asked.stop].tolist(), strict=True)
+        return [standing.open_share(line, bound) for standing, line, bound in each]
+
+    def _slack_of_items(self, slack: Floats) -> Block:
+        each = slack if self.items.single else np.maximum.reduceat(slack, self.items.starts[:-1])
+        return np.nextafter(each.astype(np.float32), np.float32(np.inf))
+
+    def _block(
+        self, slack: Block | None, indices: Ints, bounds: Floats, tiles: Iterator[tuple[slice, Block]]
+    ) -> list[Ranked]:
+        return self._ranked(indices, bounds, (self._of_items(part, scores) for part, scores in tiles), slack)
 
     def _adjusted(
-        self, adjustment: Adjustment, bound: float, asked: range, tiles: Iterator[tuple[slice, Block]]
+        self, adjustment: Adjustment, indices: Ints, bounds: Floats, tiles: Iterator[tuple[slice, Block]]
     ) -> list[Ranked]:
         done: list[Ranked] = []
         for part, scores in tiles:  # one, of all items
             first, lines = self._of_items(part, scores)
-            for index, line in zip(asked, lines, strict=True):
-                own = adjustment.line(index, line)[None]
-                done += self._ranked(bound, range(index, index + 1), [(first, own)])
+            for number, line in enumerate(lines):
+                one = slice(number, number + 1)
+                own = adjustment.line(int(indices[number]), line)[None]
+                done += self._ranked(indices[one], bounds[one], [(first, own)])
         return done
 
     def _of_items(self, part: slice, scores: Block) -> tuple[int, Block]:
@@ -146,56 +211,83 @@ class _Ranker:
         first, last = np.searchsorted(self.items.starts, (part.start, part.stop))
         return int(first), np.maximum.reduceat(scores, self.items.starts[first:last] - part.start, axis=1)
 
-    def _ranked(self, bound: float, asked: range, tiles: Iterable[tuple[int, Block]]) -> list[Ranked]:
-        standings = [self._standing(index, bound) for index in asked]
-        lengths = [len(standing.same) for standing in standings]
-        lines, same = np.repeat(np.arange(len(asked)), lengths), np.concatenate([s.same for s in standings])
+    def _ranked(
+        self, indices: Ints, bounds: Floats, tiles: Iterable[tuple[int, Block]], slack: Block | None = None
+    ) -> list[Ranked]:
+        standings = self._standings_of(indices)
+        lines, same = _pairs([standing.same for standing in standings])
         order = np.argsort(same, kind="stable")
         lines, same = lines[order], same[order]
-        sieve = Sieve(np.array([standing.edge for standing in standings]))
+        sieve = Sieve(np.array([one.edge(bound) for one, bound in zip(standings, bounds.tolist(), strict=True)]))
+        looseness = 0.0 if slack is None else float(slack.max())
         for number, (first, scores) in enumerate(tiles):
             own = slice(*np.searchsorted(same, (first, first + scores.shape[1])))
             scores[lines[own], same[own] - first] = -np.inf  # their ranks come from exact scores
             if number == 0 and self.top:
-                sieve.edges = np.minimum(sieve.edges, floors(scores, self.top) - 2 * bound)
+                sieve.edges = np.minimum(sieve.edges, floors(scores, self.top) - 2 * bounds - looseness)
+            if slack is not None:
+                scores += slack[first : first + scores.shape[1]]
             sieve.take(first, scores)
             if sieve.size > self.most_kept:
-                self._settle(standings, sieve)
-        self._settle(standings, sieve)
+                _settle(standings, bounds, sieve, slack)
+        _settle(standings, bounds, sieve, slack)
         return [standing.ranked(len(self.items)) for standing in standings]
 
-    def _settle(self, standings: list[Standing], sieve: Sieve) -> None:
-        for line, standing in enumerate(standings):
-            standing.take(*sieve.of(line))
-        sieve.empty()
+    def _standings_of(self, indices: Ints) -> list[Standing]:
+        """The standings of queries, made where they have none yet."""
+        new = np.array([index for index in indices.tolist() if index not in self._standings], dtype=np.intp)
+        sames = [self.by_vehicle[self.first[index] : self.last[index]] for index in new]
+        lines, items = _pairs(sames)
+        own = np.split(self._exact(new[lines], items), np.cumsum([len(same) for same in sames])[:-1])
+        made = zip(new.tolist(), sames, own, strict=True) if len(new) else ()
+        standings = {index: self._standing(index, same, scores) for index, same, scores in made}
+        return [standings.get(index) or self._standings.pop(index) for index in indices.tolist()]
 
-    def _standing(self, index: int, bound: float) -> Standing:
-        same = self.by_vehicle[self.first[index] : self.last[index]]
+    def _standing(self, index: int, same: Ints, own: Floats) -> Standing:
         is_junk = np.zeros(len(same), dtype=bool)
         if self.junk_by_camera:
             is_junk = self.items.cameras[same] == self.rows.cameras[index]
-        exact = partial(self._exact, index)
-        if self.adjustment is None and self.scores.closeness:
-            close = partial(self._of_rows, partial(self.scores.close, index))
-            return Standing(same, is_junk, exact, self.top, bound, close, self.scores.closeness)
-        return Standing(same, is_junk, exact, self.top, bound, exact, 0.0)
+        stages = []
+        if self.adjustment is None:
+            rough = ((self.scores.quick, self.scores.quickness), (self.scores.close, self.scores.closeness))
+            stages = [Stage(partial(self._of_rows, partial(score, index)), within) for score, within in rough if within]
+        exact = Stage(lambda items: self._exact(np.full(len(items), index), items), 0.0)
+        return Standing(same, own, is_junk, [*stages, exact], self.top)
 
-    def _exact(self, index: int, items: Ints) -> Floats:
-        """The exact scores of some items for the query at `index`."""
-        scores = self._of_rows(partial(self.scores.of, index), items)
-        return scores if self.adjustment is None else self.adjustment.exact(index, items, scores)
+    def _exact(self, indices: Ints, items: Ints) -> Floats:
+        """The exact scores of the queries at `indices`, each with its item; with an adjustment all are one query."""
+        rows, offsets = self._rows_of(items)
+        lengths = np.diff(np.append(offsets, len(rows)))
+        scores = self.scores.of(np.repeat(indices, lengths), rows)
+        if len(rows) > len(items):
+            scores = np.maximum.reduceat(scores, offsets)
+        return scores if self.adjustment is None else self.adjustment.exact(int(indices[0]), items, scores)
 
-    def _of_rows(self, score: Callable[[Ints], Floats], items: Ints) -> Floats:
+    def _of_rows(self, score: Callable[[Ints], Block], items: Ints) -> Block:
         """Scores of items, each the greatest of its rows."""
+        rows, offsets = self._rows_of(items)
+        return np.maximum.reduceat(score(rows), offsets) if len(rows) > len(items) else score(rows)
+
+    def _rows_of(self, items: Ints) -> tuple[Ints, Ints]:
+        """The gallery rows of items, and where each item's begin among them."""
         if self.items.single:
-            return score(items)
-        if not len(items):
-            return np.empty(0)
-        starts, ends = self.items.starts[items], self.items.starts[items + 1]
-        lengths = ends - starts
+            return items, np.arange(len(items))
+        lengths = self.items.starts[items + 1] - self.items.starts[items]
         offsets = np.cumsum(lengths) - lengths
-        rows = np.repeat(starts - offsets, lengths) + np.arange(lengths.sum())
-        return np.maximum.reduceat(score(rows), offsets)
+        return np.repeat(self.items.starts[items] - offsets, lengths) + np.arange(lengths.sum()), offsets
+
+
+def _pairs(lists: list[Ints]) -> tuple[Ints, Ints]:
+    """The lists' numbers after one another, each with the number of its list."""
+    lines = np.repeat(np.arange(len(lists)), [len(one) for one in lists])
+    return lines, np.concatenate([np.empty(0, dtype=np.intp), *lists])
+
+
+def _settle(standings: list[Standing], bounds: Floats, sieve: Sieve, slack: Block | None) -> None:
+    for line, (standing, bound) in enumerate(zip(standings, bounds.tolist(), strict=True)):
+        items, scores = sieve.of(line)
+        standing.take(items, scores, bound, None if slack is None else 2 * slack[items])
+    sieve.empty()
 
 
 def _tiles(items: Items, width: int) -> list[slice]:

@@ -6,7 +6,7 @@ the few others are worked out again in float64, where inner products on the grid
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,17 @@ from svrn.evaluation.sieve import rounded_down
 Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
-Score = Callable[[Ints], Floats]
+
+#: A stage costs less than the exact one, but is worth it only for scores that are this much worse.
+WORTH = 4
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Scores of items within a bound of the exact ones."""
+
+    score: Callable[[Ints], Block]
+    within: float
 
 
 @dataclass(frozen=True)
@@ -45,52 +55,64 @@ class Ranked:
 class Standing:
     """A query's ranking in the making.
 
-    same: the items of its vehicle. edge: a rounded score below it stands before no match.
+    same: the items of its vehicle.
     """
 
-    def __init__(
-        self, same: Ints, is_junk: Flags, exact: Score, top: int, bound: float, close: Score, closeness: float
-    ) -> None:
-        """exact: the items' exact scores. bound: the rounded scores' that `take` is given are within it. close: scores
-        of items within `closeness` of the exact ones, which cost less where that is not 0."""
+    def __init__(self, same: Ints, own: Floats, is_junk: Flags, stages: Sequence[Stage], top: int) -> None:
+        """own: the exact scores of `same`. stages: from the quickest to the exact one."""
         self.same = same
-        self._is_junk, self._exact, self._top, self._bound = is_junk, exact, top, bound
-        self._close, self._closeness = close, closeness
-        self._own = exact(same)
-        self._matches = np.sort(self._own[~is_junk])
-        self.edge = float(self._matches[0]) - bound if len(self._matches) else np.inf
+        self._own, self._is_junk, self._stages, self._top = own, is_junk, stages, top
+        self._matches = np.sort(own[~is_junk])
         self._above = np.zeros(len(self._matches), dtype=np.int64)  # non-matches before each match
         self._nearest: tuple[Ints, Floats] = np.empty(0, dtype=np.int64), np.empty(0)
         self._recomputed = 0
 
-    def take(self, items: Ints, scores: Block) -> None:
-        """Count in items of other vehicles with their rounded scores; each item once, and no item left out that stands
-        before a match or is among the nearest."""
+    def edge(self, bound: float) -> float:
+        """A score within that bound of the exact one, and below this, stands before no match."""
+        return float(self._matches[0]) - bound if len(self._matches) else np.inf
+
+    def open_share(self, scores: Block, bound: float) -> float:
+        """How many of the scores, of all, a bound would leave open."""
         ordered = np.sort(scores)
-        sure, possible = _edges(self._matches, self._bound, scores.dtype)
-        first_sure, first_possible = np.searchsorted(ordered, sure), np.searchsorted(ordered, possible)
-        self._above += len(ordered) - first_sure
-        windows = np.flatnonzero(first_possible < first_sure)
+        sure, possible = _edges(self._matches, bound, scores.dtype)
+        ends = np.maximum.accumulate(np.searchsorted(ordered, sure))
+        starts = np.maximum(np.searchsorted(ordered, possible), np.concatenate([[0], ends[:-1]])[: len(ends)])
+        return float(np.maximum(ends - starts, 0).sum()) / len(scores)
+
+    def take(self, items: Ints, scores: Block, bound: float, slack: Block | None = None) -> None:
+        """Count in items of other vehicles; each item once, and no item left out that stands before a match or is among
+        the nearest.
+
+        bound: no exact score is further above the given one than this, or further below; slack: than this and the item's
+        slack.
+        """
+        lower = scores if slack is None else scores - slack
+        ordered = np.sort(lower)
+        sure, possible = _edges(self._matches, bound, scores.dtype)
+        surely = len(ordered) - np.searchsorted(ordered, sure)
+        possibly = len(ordered) - np.searchsorted(ordered if slack is None else np.sort(scores), possible)
+        self._above += surely
+        windows = np.flatnonzero(possibly > surely)
         if len(windows):
             open_ = np.zeros(len(scores), dtype=bool)
             for match in windows:
-                open_ |= (scores >= possible[match]) & (scores < sure[match])
-            before = np.searchsorted(sure, scores[open_], "right")
-            self._above += self._by_match(self._settled(items[open_])) - self._by_match(before)
+                open_ |= (scores >= possible[match]) & (lower < sure[match])
+            before = np.searchsorted(sure, lower[open_], "right")
+            self._above += self._by_match(self._settled(items[open_], bound)) - self._by_match(before)
             self._recomputed += len(before)
         if self._top:
-            self._take_nearest(items, scores, ordered)
+            least = float(ordered[-self._top]) if len(ordered) > self._top else -np.inf
+            self._take_nearest(items, scores, least - 2 * bound, bound)
 
-    def _settled(self, items: Ints) -> Ints:
-        """Before how many matches each item stands, by its exact score."""
-        scores = self._close(items)
-        if not self._closeness:
-            return np.searchsorted(self._matches, scores, "right")
-        sure, possible = _edges(self._matches, self._closeness, scores.dtype)
-        before = np.searchsorted(sure, scores, "right")
-        open_ = np.flatnonzero(np.searchsorted(possible, scores, "right") > before)
-        if len(open_):
-            before[open_] = np.searchsorted(self._matches, self._exact(items[open_]), "right")
+    def _settled(self, items: Ints, bound: float) -> Ints:
+        """Before how many matches each item stands, by scores that are better than those within the bound."""
+        before, open_ = np.zeros(len(items), dtype=np.intp), np.arange(len(items))
+        for stage in self._stages:
+            if len(open_) and stage.within * WORTH < bound:
+                scores = stage.score(items[open_])
+                sure, possible = _edges(self._matches, stage.within, scores.dtype)
+                before[open_] = np.searchsorted(sure, scores, "right")
+                open_ = open_[np.searchsorted(possible, scores, "right") > before[open_]]
         return before
 
     def _by_match(self, before: Ints) -> Ints:
@@ -98,14 +120,20 @@ class Standing:
         counts = np.bincount(before, minlength=len(self._matches) + 1)
         return np.cumsum(counts[:0:-1])[::-1]
 
-    def _take_nearest(self, items: Ints, scores: Block, ordered: Block) -> None:
+    def _take_nearest(self, items: Ints, scores: Block, edge: float, bound: float) -> None:
         held_items, held = self._nearest
-        edge = float(ordered[-self._top]) - 2 * self._bound if len(ordered) > self._top else -np.inf
         if len(held) == self._top:
-            edge = max(edge, float(held[-1]) - self._bound)
+            edge = max(edge, float(held[-1]) - bound)
         near = items[scores >= rounded_down(np.array(edge), scores.dtype)]
-        values = self._exact(near)
-        self._recomputed += len(near) if self._bound else 0
+        values = scores[:0].astype(np.float64)
+        for stage in self._stages:
+            if stage.within == 0 or (stage.within * WORTH < bound and len(near) > self._top):
+                values = stage.score(near)
+                self._recomputed += len(near) if bound else 0
+                if stage.within:
+                    place = len(near) - self._top
+                    least = float(np.partition(values, place)[place]) - 2 * stage.within
+                    near = near[values >= rounded_down(np.array(least), values.dtype)]
         near, values = np.concatenate([held_items, near]), np.concatenate([held, values])
         order = np.lexsort((near, -values))[: self._top]
         self._nearest = near[order], values[order]

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -60,17 +59,22 @@ def torch_product(query: Grid, gallery: Grid, shape: Shape, options: Options) ->
         with switch, _tf32(options.precision == "tf32"):
             torch.mm(block.to(device, kind), resident[part].T, out=out)
 
-    return Product(_brought_back(multiplied, shape, kind, device), bound)
+    return Product(_brought_back(multiplied, query, shape, kind, device), np.full(len(query), bound))
 
 
 def _brought_back(
-    multiplied: Callable[[Tensor, slice, Tensor], None], shape: Shape, kind: torch.dtype, device: torch.device
-) -> Callable[[npt.NDArray[np.float32], slice], Block]:
+    multiplied: Callable[[Tensor, slice, Tensor], None],
+    query: Grid,
+    shape: Shape,
+    kind: torch.dtype,
+    device: torch.device,
+) -> Callable[[slice, slice], Block]:
     """A product made on a device, its scores then in the calling thread's own memory here (page-locked: a copy out of
     other memory takes several times as long)."""
     local = threading.local()
 
-    def scores(block: npt.NDArray[np.float32], part: slice) -> Block:
+    def scores(asked: slice, part: slice) -> Block:
+        block = query.vectors(asked)
         if not hasattr(local, "here"):
             local.there = torch.empty(shape.rows * shape.width, dtype=kind, device=device)
             cuda = device.type == "cuda"
@@ -127,19 +131,20 @@ def _bfloat16(query: Grid, gallery: Grid, shape: Shape, device: torch.device) ->
         def multiplied(block: Tensor, part: slice, out: Tensor) -> None:
             torch.mm(block.to(device, torch.bfloat16), resident[part].T, out_dtype=torch.float32, out=out)
 
-        return Product(_brought_back(multiplied, shape, torch.float32, device), bound * (1 + 1e-6))
+        scores = _brought_back(multiplied, query, shape, torch.float32, device)
+        return Product(scores, np.full(len(query), bound * (1 + 1e-6)))
 
     buffers = Buffers(shape, np.float32)
     turn = threading.Lock()  # each product takes all of torch's threads
 
-    def widened(block: npt.NDArray[np.float32], part: slice) -> Block:
+    def widened(asked: slice, part: slice) -> Block:
         with turn:
-            narrow = torch.from_numpy(block).to(torch.bfloat16) @ resident[part].T
+            narrow = torch.from_numpy(query.vectors(asked)).to(torch.bfloat16) @ resident[part].T
         out = buffers.block(*narrow.shape)
         torch.from_numpy(out).copy_(narrow)
         return out
 
-    return Product(widened, bound * (1 + 1e-6))
+    return Product(widened, np.full(len(query), bound * (1 + 1e-6)))
 
 
 def _parts(count: int) -> Iterator[slice]:

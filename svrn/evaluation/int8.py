@@ -1,0 +1,163 @@
+"""The product over all pairs in 8-bit whole numbers: coarse, and in a quarter of float32's time where the processor
+multiplies them (VNNI).
+
+A vector is cut into steps: x = s (z + o) + e, the levels z whole numbers from -127 to 127, the step s of its own, the
+offset o one for all vectors of a side (127 where no coordinate is negative, so that all levels are used). Then
+
+    q.g = s_q s_g (z_q.z_g + o_g sum(z_q) + o_q sum(z_g) + D o_q o_g) + e_q.g + (q - e_q).e_g,
+
+where the first term is exact, and the others are within |e_q||g| + (|q| + |e_q|)|e_g|: the norms of what was lost are
+measured.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from svrn.evaluation.grid import UNIT, Floats, Grid, Singles
+from svrn.evaluation.product import UNIT32, Block, Buffers, Product, Shape, missing
+
+ROWS = 128  # made levels at a time: they stay in a core's cache
+MOST = 127
+OFFSETS = (0, 32, 64, 96, 127)
+WIDEST = (2**31 - 1) // (2 * MOST) ** 2  # dimensions whose sums int32 holds
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Vectors cut into steps: int8 levels (n, D), steps (n,), one offset, the levels' sums (n,), and the norm that each
+    vector is at most away from its levels (n,)."""
+
+    levels: npt.NDArray[np.int8]
+    steps: Singles
+    offset: int
+    sums: npt.NDArray[np.int32]
+    lost: Floats
+
+    def part(self, rows: npt.NDArray[np.intp]) -> Levels:
+        """The levels of some vectors, copied."""
+        return Levels(self.levels[rows], self.steps[rows], self.offset, self.sums[rows], self.lost[rows])
+
+
+def levels_of(grid: Grid, threads: int) -> Levels:
+    """The vectors of a grid, cut into steps."""
+    count, dimension = len(grid), grid.dimension
+    levels = np.empty((count, dimension), dtype=np.int8)
+    steps, sums, lost = np.empty(count, dtype=np.float32), np.empty(count, dtype=np.int32), np.empty(count)
+    factors = None if grid.divisors is None else (UNIT / grid.divisors).astype(np.float32)
+    offset = _offset(grid.vectors(np.arange(0, count, max(1, count // 1024))))
+
+    def some(starts: range) -> None:
+        cut, scratch = (np.empty((ROWS, dimension), dtype=np.float32) for _ in range(2))
+        for start in starts:
+            part = slice(start, min(start + ROWS, count))
+            given = grid.stored[part]
+            if factors is not None:
+                given = np.multiply(given, factors[part, None], out=scratch[: len(given)])
+            steps[part], lost[part] = _cut(given, offset, cut[: len(given)])
+            levels[part] = cut[: len(given)]
+            sums[part] = levels[part].sum(axis=1, dtype=np.int32)
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(some, [range(first * ROWS, count, threads * ROWS) for first in range(threads)]))
+    # What float32 arithmetic here adds: some roundings of each coordinate, and the sum of squares.
+    lost = lost * (1 + 1e-3) + 8 * UNIT32 * grid.greatest + grid.looseness
+    return Levels(levels, steps, offset, sums, lost)
+
+
+def _offset(sample: Singles) -> int:
+    """That of which the steps are the least."""
+    return min(OFFSETS, key=lambda offset: float(np.square(_steps(sample, offset)).sum()))
+
+
+def _steps(vectors: Singles, offset: int) -> Singles:
+    """The least step of each vector with which its coordinates are within the levels: infinite where none is."""
+    highest, lowest = vectors.max(axis=1), vectors.min(axis=1)
+    above = np.maximum(highest, 0) / np.float32(MOST + offset)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        below = np.where(lowest < 0, -lowest / np.float32(MOST - offset), np.float32(0))
+    return np.maximum(above, below).astype(np.float32)
+
+
+def _cut(vectors: Singles, offset: int, out: Singles) -> tuple[Singles, Floats]:
+    """Put the vectors' levels in `out`; their steps, and the norms of what is lost."""
+    steps = _steps(vectors, offset)
+    # A negative coordinate where the sample had none is cut off, and counts as lost.
+    steps = np.where(np.isfinite(steps), steps, np.maximum(vectors.max(axis=1), 0) / np.float32(MOST + offset))
+    steps[steps == 0] = 1
+    np.divide(vectors, steps[:, None], out=out)
+    np.rint(out, out=out)
+    np.clip(out, offset - MOST, offset + MOST, out=out)
+    rest = vectors - out * steps[:, None]
+    out -= offset
+    return steps, np.sqrt(np.vecdot(rest, rest).astype(np.float64))
+
+
+class Coarse:
+    """The product of queries' and a gallery's levels.
+
+    bounds, slack: no score of a query and a gallery vector is further than the sum of the two from the exact one, shapes
+    (queries,) and (N,).
+    """
+
+    def __init__(self, query: Grid, gallery: Grid, threads: int) -> None:
+        """Raises:
+        UserError: too many dimensions.
+        """
+        dimension = query.dimension
+        if dimension > WIDEST:
+            raise missing(f"int8 products of {dimension} dimensions do not fit", "use --precision float32")
+        self.query, self.gallery = levels_of(query, threads), levels_of(gallery, threads)
+        self.slack = (query.greatest + float(self.query.lost.max())) * self.gallery.lost * (1 + 1e-6)
+        most = (2 * MOST) ** 2 * dimension
+        rounded = 8 * UNIT32 * (most * float(self.gallery.steps.max()) * self.query.steps + 1)
+        self.bounds = (self.query.lost * gallery.greatest + rounded) * (1 + 1e-6)
+
+    def product(self, queries: npt.NDArray[np.intp], shape: Shape) -> Product:
+        """That of some queries.
+
+        Raises:
+            UserError: a processor whose 8-bit sums are not exact.
+        """
+        import torch  # takes seconds
+
+        if not _sums_exactly(dimension := self.query.levels.shape[1]):
+            raise missing("products in int8 are not exact here", "use --precision float32")
+        query, gallery = self.query.part(queries), self.gallery
+        whole, single = Buffers(shape, np.int32), Buffers(shape, np.float32)
+        local = threading.local()
+        rows = (gallery.offset * query.sums + dimension * query.offset * gallery.offset).astype(np.int32)
+        columns = torch.from_numpy((query.offset * gallery.sums).astype(np.float32) * gallery.steps)
+        steps, left, right = (torch.from_numpy(x) for x in (gallery.steps, query.levels, gallery.levels))
+
+        def scores(asked: slice, part: slice) -> Block:
+            if not hasattr(local, "started"):
+                torch.set_num_threads(1)  # this thread's; the others make products of their own
+                local.started = True
+            count, width = asked.stop - asked.start, part.stop - part.start
+            sums, out = whole.block(count, width), single.block(count, width)
+            torch._int_mm(left[asked], right[part].T, out=torch.from_numpy(sums))
+            sums += rows[asked, None]
+            np.copyto(out, sums, casting="same_kind")
+            made = torch.from_numpy(out)
+            torch.addcmul(columns[part], made, steps[part], out=made)
+            out *= query.steps[asked, None]
+            return out
+
+        return Product(scores, self.bounds[queries])
+
+
+def _sums_exactly(dimension: int) -> bool:
+    """Whether the greatest sums come out right: without instructions for them, pairs are cut off at 16 bits."""
+    import torch
+
+    ends = np.full((2, dimension), MOST, dtype=np.int8)
+    ends[1, ::2] = -MOST
+    made = torch._int_mm(torch.from_numpy(ends), torch.from_numpy(ends).T).numpy()
+    wide = ends.astype(np.int64)
+    return bool((made == wide @ wide.T).all())
