@@ -1,7 +1,7 @@
 """The scores of all queries with a whole gallery, block by block and tile by tile, and a function of each block.
 
-A block is some queries, a tile of it their scores with some gallery vectors. Each thread makes the products of blocks of
-its own, here or on a GPU, and works on their tiles: after a product made by all threads together, work that the
+A block is some queries, a tile of it their scores with some gallery vectors. Each thread makes the products of blocks
+of its own, here or on a GPU, and works on their tiles: after a product made by all threads together, work that the
 interpreter's lock keeps to little more than one of them would leave most of the machine waiting.
 """
 
@@ -13,18 +13,16 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from svrn.evaluation.exact import rounding_of_halves
-from svrn.evaluation.grid import Grid
+from svrn.evaluation.grid import Floats, Grid
 from svrn.evaluation.options import Options
 from svrn.evaluation.product import Block, Product, Shape, product
 from svrn.evaluation.spread import WORTH
 
 ROWS = 1024  # queries of a block: the product copies the gallery, in its own order, once for each block
 
-Floats = npt.NDArray[np.float64]
 Result = TypeVar("Result")
 #: Of the indices of a block's queries and of its tiles, each a part of the gallery and the scores with it, (queries,
 #: part), which the work may use up. All tiles are to be taken.
@@ -39,7 +37,7 @@ def each_block(
     work_within: Callable[[Floats], Work[Result]],
     *,
     made: Callable[[Shape], Product] | None = None,
-    worth: int = WORTH,
+    worth: int | None = None,
 ) -> list[Result]:
     """What the work makes of each block, in the queries' order.
 
@@ -49,7 +47,7 @@ def each_block(
     """
     count = len(query)
     width = max(part.stop - part.start for part in parts)
-    workers = options.thread_count() if len(gallery) >= worth else 1
+    workers = options.thread_count() if len(gallery) >= (WORTH if worth is None else worth) else 1
     rows = rows_of_block(options, count, width, workers)
     shape = Shape(rows, width)
     bulk = product(query, gallery, shape, options) if made is None else made(shape)

@@ -17,8 +17,9 @@ from svrn.errors import UserError
 from svrn.evaluation import metrics
 from svrn.evaluation.expansion import AverageExpansion, expanded
 from svrn.evaluation.grid import Grid, as_given, common_scale, on_grid
+from svrn.evaluation.items import Items, gallery_items
 from svrn.evaluation.options import Options
-from svrn.evaluation.ranking import Items, Ranked, gallery_items, rank
+from svrn.evaluation.ranking import Ranked, rank
 from svrn.evaluation.results import QUERIES, TIES, Counts, DrawScores, Evaluation, Scores
 
 Positions = npt.NDArray[np.intp]

@@ -40,7 +40,7 @@ class Exact:
             given, doubled, asked = self._buffers(len(rows[part]))
             np.take(gallery.stored, rows[part], axis=0, out=given, mode="clip")
             np.copyto(doubled, given)
-            gallery.round(doubled, rows[part])
+            gallery.round(doubled, rows[part], given)
             np.copyto(asked, self._query.vectors(indices[part]))
             # Not one BLAS call for all: many threads are here at once, and each would start as many again.
             np.vecdot(doubled, asked, out=out[part])

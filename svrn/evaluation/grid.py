@@ -39,8 +39,8 @@ class Grid:
     """n vectors on the grid.
 
     stored: float32, shape (n, D): the vectors; or, where there are `divisors`, the vectors as they were given,
-        of which row i stands for rint(stored[i] / divisors[i]) grid units (not copied: a gigabyte costs more to
-        touch than to round the rows that are looked at exactly).
+        of which row i stands for rint(stored[i] / divisors[i]) grid units in float32 (not copied: a gigabyte costs
+        more to touch than to round the rows that are looked at exactly).
     half_norms: of each, half the squared norm (None for cosine).
     scale: what the given vectors were multiplied with (euclidean; for cosine each is divided by its own
         norm).
@@ -62,11 +62,11 @@ class Grid:
 
     @property
     def looseness(self) -> float:
-        """How far a stored row, over its divisor, is from its vector: half a unit a coordinate."""
-        return 0.0 if self.divisors is None else float(np.sqrt(self.dimension)) * UNIT / 2
+        """How far a stored row, over its divisor, is from its vector: half a unit a coordinate, and a rounding."""
+        return 0.0 if self.divisors is None else float(np.sqrt(self.dimension)) * UNIT / 2 + 2.0**-24 * self.greatest
 
-    def part(self, rows: slice) -> Grid:
-        """Some of the vectors, not copied."""
+    def part(self, rows: slice | Index) -> Grid:
+        """Some of the vectors; not copied, if they are a slice."""
         divisors = None if self.divisors is None else self.divisors[rows]
         halves = None if self.half_norms is None else self.half_norms[rows]
         return Grid(self.stored[rows], divisors, halves, self.scale, self.greatest)
@@ -75,15 +75,16 @@ class Grid:
         """The vectors of some rows, shape (rows, D)."""
         if self.divisors is None:
             return self.stored[rows]
-        units = self.stored[rows].astype(np.float64)
-        _rounded(units, self.divisors[rows])
-        return units.astype(np.float32) * np.float32(UNIT)
+        stored = self.stored[rows]
+        out = np.empty_like(stored)
+        _round(stored.astype(np.float64), self.divisors[rows], out)
+        return out
 
-    def round(self, wide: Floats, rows: Index) -> None:
+    def round(self, wide: Floats, rows: Index, scratch: Singles) -> None:
         """Make stored rows in float64 the vectors themselves, in place."""
         if self.divisors is not None:
-            _rounded(wide, self.divisors[rows])
-            wide *= UNIT
+            _round(wide, self.divisors[rows], scratch)
+            np.copyto(wide, scratch)
 
 
 def squared_norms(block: Floats, scratch: Floats | None = None) -> Floats:
@@ -119,13 +120,11 @@ def on_grid(vectors: Singles, rows: Index, distance: Distance, *, scale: float =
     out = np.empty((len(rows), vectors.shape[1]), dtype=np.float32)
     halves = np.empty(len(rows)) if distance == "euclidean" else None
 
-    def some(part: slice, wide: Floats, scratch: Floats) -> None:
-        _rounded(wide, _divisors(wide, scratch, distance, scale))
-        target = out[part]
-        target[:] = wide
-        target *= np.float32(UNIT)
+    def some(part: slice, given: Singles, wide: Floats, scratch: Floats) -> None:
+        _round(wide, _divisors(wide, scratch, distance, scale), out[part])
         if halves is not None:
-            halves[part] = _half_norms(wide, scratch)
+            np.copyto(wide, out[part])
+            halves[part] = squared_norms(wide, scratch) / 2
 
     _each_block(vectors, rows, threads, some)
     return Grid(out, None, halves, scale, _greatest(halves, vectors.shape[1]))
@@ -137,11 +136,12 @@ def as_given(vectors: Singles, rows: Index, distance: Distance, *, scale: float 
     divisors = np.empty(len(rows))
     halves = np.empty(len(rows)) if distance == "euclidean" else None
 
-    def some(part: slice, wide: Floats, scratch: Floats) -> None:
+    def some(part: slice, given: Singles, wide: Floats, scratch: Floats) -> None:
         divisors[part] = _divisors(wide, scratch, distance, scale)
         if halves is not None:
-            _rounded(wide, divisors[part])
-            halves[part] = _half_norms(wide, scratch)
+            _round(wide, divisors[part], given)
+            np.copyto(wide, given)
+            halves[part] = squared_norms(wide, scratch) / 2
 
     following = len(rows) > 0 and bool((np.diff(rows) == 1).all())
     if following:
@@ -153,8 +153,10 @@ def as_given(vectors: Singles, rows: Index, distance: Distance, *, scale: float 
     return Grid(stored, divisors, halves, scale, _greatest(halves, vectors.shape[1]))
 
 
-def _each_block(vectors: Singles, rows: Index, threads: int, work: Callable[[slice, Floats, Floats], None]) -> None:
-    """`work` of every block: where it lies, its given vectors in float64, and a scratch of their shape."""
+def _each_block(
+    vectors: Singles, rows: Index, threads: int, work: Callable[[slice, Singles, Floats, Floats], None]
+) -> None:
+    """`work` of every block: where it lies, its vectors as given, in float64, and a scratch of their shape."""
 
     def some(starts: range) -> None:
         # One set of buffers a thread: memory asked for afresh costs more than the arithmetic.
@@ -165,7 +167,7 @@ def _each_block(vectors: Singles, rows: Index, threads: int, work: Callable[[sli
             count = len(part)
             np.take(vectors, part, axis=0, out=given[:count], mode="clip")
             np.copyto(wide[:count], given[:count])
-            work(slice(start, start + count), wide[:count], scratch[:count])
+            work(slice(start, start + count), given[:count], wide[:count], scratch[:count])
 
     shares = [range(first * BLOCK, len(rows), threads * BLOCK) for first in range(threads)]
     if threads > 1 and len(rows) > threads * BLOCK:
@@ -184,18 +186,15 @@ def _divisors(block: Floats, scratch: Floats, distance: Distance, scale: float) 
     return norms * UNIT
 
 
-def _rounded(block: Floats, divisors: Floats) -> None:
-    """Make the block's rows whole numbers of grid units, in place."""
-    block /= divisors[:, None]
-    np.rint(block, out=block)
-
-
-def _half_norms(units: Floats, scratch: Floats) -> Floats:
-    units *= UNIT
-    return squared_norms(units, scratch) / 2
+def _round(wide: Floats, divisors: Floats, out: Singles) -> None:
+    """Put in `out` what rows stand for: whole grid units, of 24 bits; `wide` is used up."""
+    wide /= divisors[:, None]
+    np.rint(wide, out=wide)
+    np.copyto(out, wide, casting="same_kind")
+    out *= np.float32(UNIT)
 
 
 def _greatest(halves: Floats | None, dimension: int) -> float:
     if halves is None:
-        return float(1 + np.sqrt(dimension) * UNIT)
+        return float(1 + (np.sqrt(dimension) + 4) * UNIT)
     return float(np.sqrt(2 * halves.max(initial=0)) * (1 + 1e-12))

@@ -13,19 +13,22 @@ measured.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from svrn.evaluation.grid import UNIT, Floats, Grid, Singles
+from svrn.evaluation.grid import UNIT, Floats, Grid, Index, Singles
 from svrn.evaluation.product import UNIT32, Block, Buffers, Product, Shape, missing
 
 ROWS = 128  # made levels at a time: they stay in a core's cache
 MOST = 127
 OFFSETS = (0, 32, 64, 96, 127)
 WIDEST = (2**31 - 1) // (2 * MOST) ** 2  # dimensions whose sums int32 holds
+NARROWEST = 2  # torch's product of one is not made at all
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,14 @@ class Levels:
     sums: npt.NDArray[np.int32]
     lost: Floats
 
-    def part(self, rows: npt.NDArray[np.intp]) -> Levels:
+    def part(self, rows: Index) -> Levels:
         """The levels of some vectors, copied."""
         return Levels(self.levels[rows], self.steps[rows], self.offset, self.sums[rows], self.lost[rows])
+
+
+def fits_int8(dimension: int) -> bool:
+    """Whether there are 8-bit products of so many dimensions."""
+    return NARROWEST <= dimension <= WIDEST
 
 
 def levels_of(grid: Grid, threads: int) -> Levels:
@@ -101,24 +109,24 @@ def _cut(vectors: Singles, offset: int, out: Singles) -> tuple[Singles, Floats]:
 class Coarse:
     """The product of queries' and a gallery's levels.
 
-    bounds, slack: no score of a query and a gallery vector is further than the sum of the two from the exact one, shapes
-    (queries,) and (N,).
+    bounds, slack: no score of a query and a gallery vector is further than the sum of theirs from the exact one,
+    shapes (queries,) and (N,).
     """
 
     def __init__(self, query: Grid, gallery: Grid, threads: int) -> None:
         """Raises:
-        UserError: too many dimensions.
+        UserError: too many dimensions, or one.
         """
         dimension = query.dimension
-        if dimension > WIDEST:
-            raise missing(f"int8 products of {dimension} dimensions do not fit", "use --precision float32")
+        if not fits_int8(dimension):
+            raise missing(f"there are no int8 products of {dimension} dimensions", "use --precision float32")
         self.query, self.gallery = levels_of(query, threads), levels_of(gallery, threads)
         self.slack = (query.greatest + float(self.query.lost.max())) * self.gallery.lost * (1 + 1e-6)
         most = (2 * MOST) ** 2 * dimension
         rounded = 8 * UNIT32 * (most * float(self.gallery.steps.max()) * self.query.steps + 1)
         self.bounds = (self.query.lost * gallery.greatest + rounded) * (1 + 1e-6)
 
-    def product(self, queries: npt.NDArray[np.intp], shape: Shape) -> Product:
+    def product(self, queries: Index, shape: Shape) -> Product:
         """That of some queries.
 
         Raises:
@@ -150,6 +158,18 @@ class Coarse:
             return out
 
         return Product(scores, self.bounds[queries])
+
+
+@contextmanager
+def threads_of_torch_kept() -> Iterator[None]:
+    """torch's threads, which products set to one for each of theirs, afterwards as they were."""
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _sums_exactly(dimension: int) -> bool:

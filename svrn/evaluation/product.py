@@ -23,8 +23,8 @@ Block = npt.NDArray[np.floating[Any]]
 
 @dataclass(frozen=True)
 class Product:
-    """`scores(asked, part)` gives the inner products of some queries with a part of the gallery, shape (asked, part), in
-    a buffer that the calling thread's next call may reuse.
+    """`scores(asked, part)` gives the inner products of some queries with a part of the gallery, shape (asked, part),
+    in a buffer that the calling thread's next call may reuse.
 
     bounds: no score of a query is further than this from the exact inner product, shape (queries,).
     """
@@ -44,7 +44,7 @@ class Shape:
 class Buffers:
     """A buffer for each thread, of which a block is a part that lies together."""
 
-    def __init__(self, shape: Shape, kind: type[np.floating[Any]] | type[np.bool_]) -> None:
+    def __init__(self, shape: Shape, kind: type[np.number[Any]]) -> None:
         self._shape, self._kind, self._local = shape, kind, threading.local()
 
     def block(self, rows: int, width: int) -> npt.NDArray[Any]:

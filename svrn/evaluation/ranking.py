@@ -15,61 +15,29 @@ from __future__ import annotations
 
 import importlib
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from svrn.data import protocols
 from svrn.data.protocols import Rows, Trial
 from svrn.evaluation.blocks import Work, each_block
 from svrn.evaluation.exact import Exact
 from svrn.evaluation.grid import Grid
-from svrn.evaluation.int8 import Coarse
+from svrn.evaluation.int8 import Coarse, fits_int8, threads_of_torch_kept
+from svrn.evaluation.items import Items
 from svrn.evaluation.options import Options, multiplies_int8
-from svrn.evaluation.product import TILE, Block
+from svrn.evaluation.product import TILE, Block, Product, Shape
 from svrn.evaluation.sieve import Sieve, floors
-from svrn.evaluation.standing import Floats, Ints, Ranked, Stage, Standing
+from svrn.evaluation.standing import Flags, Floats, Ints, Ranked, Stage, Standing
 
+KEPT_BYTES = 8  # of an item and its score
 SAMPLE = 1024  # gallery vectors by which it is foreseen what a coarse product leaves open
 # What of a query's scores may be left open: a pair worked out again costs some forty of a float32 product's.
 MOST_OPEN = 0.01
 MANY = 10**8  # pairs from which a coarse product pays for torch's import and the gallery's levels
-
-
-@dataclass(frozen=True)
-class Items:
-    """What is ranked: gallery images, or tracks. Item i is the gallery rows `starts[i]` to `starts[i + 1]`.
-
-    names: of the image, or of the track. single: whether every item is one row (then item i is row i).
-    """
-
-    names: npt.NDArray[np.object_]
-    vehicles: Ints
-    cameras: Ints
-    starts: Ints
-    single: bool
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-
-def gallery_items(gallery: Rows, protocol: protocols.Protocol) -> tuple[Items, npt.NDArray[np.intp]]:
-    """The items that a protocol ranks, and the order in which the gallery's rows must be taken for them."""
-    if protocol.unit == "image":
-        count = len(gallery)
-        items = Items(gallery.images, gallery.vehicles, gallery.cameras, np.arange(count + 1), True)
-        return items, np.arange(count)
-    tracks = np.unique(gallery.tracks.astype(str), return_inverse=True)[1]
-    order = np.lexsort((tracks, gallery.cameras, gallery.vehicles))
-    keys = np.stack([gallery.vehicles[order], gallery.cameras[order], tracks[order]])
-    first = np.concatenate([[True], (keys[:, 1:] != keys[:, :-1]).any(axis=0)])
-    starts = np.append(np.flatnonzero(first), len(order))
-    rows = order[starts[:-1]]
-    return Items(gallery.tracks[rows], gallery.vehicles[rows], gallery.cameras[rows], starts, False), order
 
 
 def rank(
@@ -99,27 +67,30 @@ def _ranked_coarsely(ranker: _Ranker, query: Grid, gallery: Grid, options: Optio
     survey = partial(ranker.surveyed, coarse.bounds + coarse.slack.mean())
     shares = each_block(query, sample, options, [slice(0, len(sample))], lambda _: survey, worth=0)
     settled = np.array(shares) <= MOST_OPEN
-    done: list[Ranked | None] = [None] * len(query)
+    done: dict[int, Ranked] = {}
+
+    def ranked(chosen: Flags, slack: Floats | None, made: Callable[[Ints, Shape], Product] | None) -> None:
+        rows = np.flatnonzero(chosen)
+        if len(rows):
+            within = partial(ranker.within, rows=rows, slack=slack)
+            product = None if made is None else partial(made, rows)
+            results = each_block(query.part(rows), gallery, options, ranker.parts, within, made=product)
+            done.update(zip(rows.tolist(), results, strict=True))
+
     # The coarse product is torch's, which takes seconds to import: in the meantime the other works.
     imported = threading.Thread(target=importlib.import_module, args=("torch",))
     imported.start()
-    for chosen, made in ((~settled, None), (settled, coarse.product)):
-        rows = np.flatnonzero(chosen)
-        if len(rows):
-            within = partial(ranker.within, rows=rows, slack=None if made is None else coarse.slack)
-            product = None if made is None else partial(made, rows)
-            if made is not None:
-                imported.join()
-            ranked = each_block(query.part(rows), gallery, options, ranker.parts, within, made=product)
-            for row, one in zip(rows, ranked, strict=True):
-                done[row] = one
-    return [one for one in done if one is not None]
+    ranked(~settled, None, None)
+    imported.join()
+    with threads_of_torch_kept():
+        ranked(settled, coarse.slack, coarse.product)
+    return [done[index] for index in range(len(query))]
 
 
 def _coarse_is_worth_it(query: Grid, gallery: Grid, options: Options) -> bool:
     if options.precision == "int8":
         return True
-    many = len(query) * len(gallery) >= MANY
+    many = len(query) * len(gallery) >= MANY and fits_int8(gallery.dimension)
     return many and options.precision == "auto" and options.device == "cpu" and multiplies_int8()
 
 
@@ -158,12 +129,12 @@ class _Ranker:
         self.scores = Exact(query, gallery)
         self._standings: dict[int, Standing] = {}
         # An adjustment is of the whole line.
-        self.parts = _tiles(items, TILE if adjustment is None else len(gallery))
-        self.most_kept = options.memory_mib * 2**20 // (8 * options.thread_count())
+        self.parts = items.tiles(TILE if adjustment is None else len(gallery))
+        self.most_kept = options.memory_mib * 2**20 // (KEPT_BYTES * options.thread_count())
 
     def within(self, bounds: Floats, rows: Ints | None = None, slack: Floats | None = None) -> Work[Ranked]:
-        """The work on blocks whose scores are within these bounds, and this slack of gallery vectors, of the exact ones;
-        of all queries, or of these."""
+        """The work on blocks whose scores are within these bounds, and this slack of gallery vectors, of the exact
+        ones; of all queries, or of these."""
         work = partial(self._block, None if slack is None else self._slack_of_items(slack))
         if self.adjustment is not None:
             bounds = np.full(len(bounds), self.adjustment.bound(float(bounds.max())))
@@ -190,26 +161,19 @@ class _Ranker:
     def _block(
         self, slack: Block | None, indices: Ints, bounds: Floats, tiles: Iterator[tuple[slice, Block]]
     ) -> list[Ranked]:
-        return self._ranked(indices, bounds, (self._of_items(part, scores) for part, scores in tiles), slack)
+        return self._ranked(indices, bounds, (self.items.of_tile(part, scores) for part, scores in tiles), slack)
 
     def _adjusted(
         self, adjustment: Adjustment, indices: Ints, bounds: Floats, tiles: Iterator[tuple[slice, Block]]
     ) -> list[Ranked]:
         done: list[Ranked] = []
         for part, scores in tiles:  # one, of all items
-            first, lines = self._of_items(part, scores)
+            first, lines = self.items.of_tile(part, scores)
             for number, line in enumerate(lines):
                 one = slice(number, number + 1)
                 own = adjustment.line(int(indices[number]), line)[None]
                 done += self._ranked(indices[one], bounds[one], [(first, own)])
         return done
-
-    def _of_items(self, part: slice, scores: Block) -> tuple[int, Block]:
-        """The first item of a tile, and the items' scores from those of gallery rows."""
-        if self.items.single:
-            return part.start, scores
-        first, last = np.searchsorted(self.items.starts, (part.start, part.stop))
-        return int(first), np.maximum.reduceat(scores, self.items.starts[first:last] - part.start, axis=1)
 
     def _ranked(
         self, indices: Ints, bounds: Floats, tiles: Iterable[tuple[int, Block]], slack: Block | None = None
@@ -250,52 +214,29 @@ class _Ranker:
         stages = []
         if self.adjustment is None:
             rough = ((self.scores.quick, self.scores.quickness), (self.scores.close, self.scores.closeness))
-            stages = [Stage(partial(self._of_rows, partial(score, index)), within) for score, within in rough if within]
+            stages = [Stage(partial(self._rough, score, index), within) for score, within in rough if within]
         exact = Stage(lambda items: self._exact(np.full(len(items), index), items), 0.0)
         return Standing(same, own, is_junk, [*stages, exact], self.top)
 
+    def _rough(self, score: Callable[[int, Ints], Block], index: int, items: Ints) -> Block:
+        return self.items.scored(items, lambda _, rows: score(index, rows))
+
     def _exact(self, indices: Ints, items: Ints) -> Floats:
         """The exact scores of the queries at `indices`, each with its item; with an adjustment all are one query."""
-        rows, offsets = self._rows_of(items)
-        lengths = np.diff(np.append(offsets, len(rows)))
-        scores = self.scores.of(np.repeat(indices, lengths), rows)
-        if len(rows) > len(items):
-            scores = np.maximum.reduceat(scores, offsets)
+        scores = self.items.scored(items, lambda numbers, rows: self.scores.of(indices[numbers], rows))
         return scores if self.adjustment is None else self.adjustment.exact(int(indices[0]), items, scores)
 
-    def _of_rows(self, score: Callable[[Ints], Block], items: Ints) -> Block:
-        """Scores of items, each the greatest of its rows."""
-        rows, offsets = self._rows_of(items)
-        return np.maximum.reduceat(score(rows), offsets) if len(rows) > len(items) else score(rows)
 
-    def _rows_of(self, items: Ints) -> tuple[Ints, Ints]:
-        """The gallery rows of items, and where each item's begin among them."""
-        if self.items.single:
-            return items, np.arange(len(items))
-        lengths = self.items.starts[items + 1] - self.items.starts[items]
-        offsets = np.cumsum(lengths) - lengths
-        return np.repeat(self.items.starts[items] - offsets, lengths) + np.arange(lengths.sum()), offsets
-
-
-def _pairs(lists: list[Ints]) -> tuple[Ints, Ints]:
+def _pairs(lists: Sequence[Ints]) -> tuple[Ints, Ints]:
     """The lists' numbers after one another, each with the number of its list."""
     lines = np.repeat(np.arange(len(lists)), [len(one) for one in lists])
     return lines, np.concatenate([np.empty(0, dtype=np.intp), *lists])
 
 
 def _settle(standings: list[Standing], bounds: Floats, sieve: Sieve, slack: Block | None) -> None:
+    if not sieve.size:
+        return
     for line, (standing, bound) in enumerate(zip(standings, bounds.tolist(), strict=True)):
         items, scores = sieve.of(line)
         standing.take(items, scores, bound, None if slack is None else 2 * slack[items])
     sieve.empty()
-
-
-def _tiles(items: Items, width: int) -> list[slice]:
-    """Parts of the gallery's rows of about that width, each of whole items."""
-    parts, first = [], 0
-    while first < len(items):
-        last = int(np.searchsorted(items.starts, items.starts[first] + width, "right")) - 1
-        last = max(last, first + 1)
-        parts.append(slice(int(items.starts[first]), int(items.starts[last])))
-        first = last
-    return parts

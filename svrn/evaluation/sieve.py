@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from svrn.evaluation.grid import Floats
 from svrn.evaluation.product import Block
 
-Floats = npt.NDArray[np.float64]
 SAMPLE = 4096
 
 
@@ -71,4 +71,6 @@ def floors(scores: Block, wanted: int) -> Floats:
 def rounded_down(values: Floats, kind: np.dtype[np.floating]) -> Block:
     """The numbers of that kind nearest below, or equal."""
     rounded = values.astype(kind)
-    return np.where(rounded > values, np.nextafter(rounded, kind.type(-np.inf)), rounded)
+    with np.errstate(over="ignore"):  # the step below the least, which is not taken
+        below = np.nextafter(rounded, kind.type(-np.inf))
+    return np.where(rounded > values, below, rounded)

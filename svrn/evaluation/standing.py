@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from svrn.evaluation.grid import Floats
+from svrn.evaluation.items import Ints
 from svrn.evaluation.product import Block
 from svrn.evaluation.sieve import rounded_down
 
-Ints = npt.NDArray[np.integer[Any]]
-Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 #: A stage costs less than the exact one, but is worth it only for scores that are this much worse.
@@ -42,11 +42,11 @@ class Ranked:
     recomputed: scores worked out again because the product's bound left their place open.
     """
 
-    ranks: Ints
+    ranks: npt.NDArray[np.int64]
     junk: int
     kept: int
     top_items: Ints
-    top_scores: Floats
+    top_scores: Block
     top_matches: Flags
     top_junk: Flags
     recomputed: int
@@ -64,7 +64,7 @@ class Standing:
         self._own, self._is_junk, self._stages, self._top = own, is_junk, stages, top
         self._matches = np.sort(own[~is_junk])
         self._above = np.zeros(len(self._matches), dtype=np.int64)  # non-matches before each match
-        self._nearest: tuple[Ints, Floats] = np.empty(0, dtype=np.int64), np.empty(0)
+        self._nearest: tuple[Ints, Block] = np.empty(0, dtype=np.int64), np.empty(0)
         self._recomputed = 0
 
     def edge(self, bound: float) -> float:
@@ -83,8 +83,8 @@ class Standing:
         """Count in items of other vehicles; each item once, and no item left out that stands before a match or is among
         the nearest.
 
-        bound: no exact score is further above the given one than this, or further below; slack: than this and the item's
-        slack.
+        bound, slack: no exact score is further above the given one than the bound, or further below than that and the
+        item's slack.
         """
         lower = scores if slack is None else scores - slack
         ordered = np.sort(lower)
@@ -125,7 +125,7 @@ class Standing:
         if len(held) == self._top:
             edge = max(edge, float(held[-1]) - bound)
         near = items[scores >= rounded_down(np.array(edge), scores.dtype)]
-        values = scores[:0].astype(np.float64)
+        values: Block = scores[:0]
         for stage in self._stages:
             if stage.within == 0 or (stage.within * WORTH < bound and len(near) > self._top):
                 values = stage.score(near)
@@ -144,7 +144,7 @@ class Standing:
         removed = int(self._is_junk.sum())
         return Ranked(ranks, removed, items - removed, *self._listed(), self._recomputed)
 
-    def _listed(self) -> tuple[Ints, Floats, Flags, Flags]:
+    def _listed(self) -> tuple[Ints, Block, Flags, Flags]:
         near, scores = self._nearest
         items, values = np.concatenate([near, self.same]), np.concatenate([scores, self._own])
         junk = np.concatenate([np.zeros(len(near), dtype=bool), self._is_junk])

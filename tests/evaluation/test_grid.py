@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from svrn.evaluation.grid import GRID_BITS, common_scale, on_grid, squared_norms
+from svrn.evaluation.grid import GRID_BITS, as_given, common_scale, on_grid, squared_norms
 
 
 def whole(vectors: np.ndarray) -> list[list[int]]:
@@ -69,3 +69,37 @@ def test_squared_norms_are_sums_of_squares_whatever_the_width() -> None:
     for width in (1, 2, 3, 5, 64, 127):
         block = rng.normal(size=(4, width))
         assert np.allclose(squared_norms(block), (block**2).sum(axis=1), rtol=1e-15)
+
+
+@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
+def test_vectors_as_given_stand_for_those_on_the_grid(distance: str) -> None:
+    rng = np.random.default_rng(10)
+    vectors = (rng.normal(size=(300, 33)) * 10.0 ** rng.integers(-3, 3, (300, 1))).astype(np.float32)
+    vectors[70] = 0
+    rows = np.arange(50, 290)
+    scale = common_scale(vectors, rows) if distance == "euclidean" else 1.0
+    copied = on_grid(vectors, rows, distance, scale=scale)
+    lean = as_given(vectors, rows, distance, scale=scale, threads=2)
+    assert np.shares_memory(lean.stored, vectors) and lean.divisors is not None
+    chosen = np.array([3, 20, 239, 3])
+    assert (lean.vectors() == copied.vectors()).all() and (lean.vectors(chosen) == copied.vectors(chosen)).all()
+    assert (lean.part(slice(7, 90)).vectors() == copied.vectors(slice(7, 90))).all()
+    wide = lean.stored[chosen].astype(np.float64)
+    near = wide / (lean.divisors[chosen, None] * 2.0**GRID_BITS)
+    assert np.linalg.norm(near - copied.vectors(chosen), axis=1).max() <= lean.looseness
+    lean.round(wide, chosen, np.empty(wide.shape, dtype=np.float32))
+    assert (wide == copied.vectors(chosen)).all()
+    assert lean.greatest == copied.greatest
+    if copied.half_norms is not None:
+        assert lean.half_norms is not None and (lean.half_norms == copied.half_norms).all()
+
+
+def test_vectors_are_copied_where_they_do_not_follow_or_are_of_extreme_sizes() -> None:
+    vectors = np.random.default_rng(11).normal(size=(20, 5)).astype(np.float32)
+    assert as_given(vectors, np.array([1, 0, 2]), "cosine").divisors is None
+    for factor in (1e-30, 1e30):
+        for distance in ("cosine", "euclidean"):
+            given = vectors * np.float32(factor)
+            scale = common_scale(given, np.arange(20))
+            assert as_given(given, np.arange(20), distance, scale=scale).divisors is None
+    assert len(as_given(vectors, np.arange(0), "cosine")) == 0

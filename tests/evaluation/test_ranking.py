@@ -5,10 +5,11 @@ import pytest
 import retrieval_twin as literal
 
 from svrn.data.protocols import Protocol, Rows, Trial
-from svrn.evaluation import blocks
-from svrn.evaluation.grid import common_scale, on_grid
+from svrn.evaluation import blocks, ranking
+from svrn.evaluation.grid import as_given, common_scale, on_grid
+from svrn.evaluation.items import gallery_items
 from svrn.evaluation.options import Options
-from svrn.evaluation.ranking import Ranked, gallery_items, rank
+from svrn.evaluation.ranking import Ranked, rank
 
 RULES = [
     Protocol("images", "", "same-camera"),
@@ -16,6 +17,7 @@ RULES = [
     Protocol("tracks", "", "same-camera", "track"),
 ]
 ONE = Options(threads=1)
+PRECISIONS = ("float32", "int8", "float64", "auto", "int8")
 
 
 def made_rows(rng: np.random.Generator, count: int, prefix: str, vehicles: int) -> Rows:
@@ -47,14 +49,14 @@ def both(seed: int, options: Options) -> tuple[Trial, Protocol, list[Ranked], li
     vehicles = int(rng.integers(1, 6))
     sizes = int(rng.integers(1, 6)), int(rng.integers(1, 26))
     trial = Trial(None, made_rows(rng, sizes[0], "q", vehicles), made_rows(rng, sizes[1], "g", vehicles))
-    dim, kind = int(rng.integers(1, 9)), int(rng.integers(0, 4))
+    dim, kind = int(rng.integers(2, 10)), int(rng.integers(0, 4))
     vectors = made_vectors(rng, sum(sizes), dim, kind)
     rows = np.arange(sum(sizes))
     scale = common_scale(vectors, rows) if options.distance == "euclidean" else 1.0
     query = on_grid(vectors, rows[: sizes[0]], options.distance, scale=scale)
     plain = on_grid(vectors, rows[sizes[0] :], options.distance, scale=scale)
     items, order = gallery_items(trial.gallery, protocol)
-    gallery = on_grid(vectors, rows[sizes[0] :][order], options.distance, scale=scale)
+    gallery = as_given(vectors, rows[sizes[0] :][order], options.distance, scale=scale)
     ours = rank(trial, protocol, items, query, gallery, options)
     return trial, protocol, ours, [literal.ranking(trial, protocol, query, plain, q) for q in range(sizes[0])]
 
@@ -64,7 +66,7 @@ def test_ranks_equal_those_of_a_literal_sort(part: int) -> None:
     matched = unmatched = 0
     for seed in range(part * 600, (part + 1) * 600):
         distance = "cosine" if seed % 2 else "euclidean"
-        precision = "float32" if seed % 5 else "float64"
+        precision = PRECISIONS[seed % len(PRECISIONS)]
         options = ONE.model_copy(update={"distance": distance, "precision": precision})
         _, _, ours, twins = both(seed, options)
         for ranked, places in zip(ours, twins, strict=True):
@@ -100,9 +102,12 @@ def test_chunks_threads_and_precisions_agree_to_the_last_bit(distance: str, monk
     rows = np.arange(415)
     scale = common_scale(vectors, rows) if distance == "euclidean" else 1.0
     query = on_grid(vectors, rows[:15], distance, scale=scale)
-    gallery = on_grid(vectors, rows[15:], distance, scale=scale)
+    galleries = [put(vectors, rows[15:], distance, scale=scale) for put in (on_grid, as_given)]
     items, _ = gallery_items(trial.gallery, RULES[0])
-    monkeypatch.setattr(blocks, "WORTH", 1)  # as for a gallery of any size: a product in each thread
+    # As for a gallery of any size: a product in each thread, many tiles, some settled before the last is made.
+    monkeypatch.setattr(blocks, "WORTH", 1)
+    monkeypatch.setattr(ranking, "TILE", 90)
+    monkeypatch.setattr(ranking, "KEPT_BYTES", 2**40)
     results = []
     for change in (
         {"precision": "float64"},
@@ -113,10 +118,12 @@ def test_chunks_threads_and_precisions_agree_to_the_last_bit(distance: str, monk
         {"chunk": 7, "threads": 2, "precision": "float64"},
         {"precision": "bfloat16"},
         {"precision": "bfloat16", "chunk": 4},
+        {"precision": "int8"},
+        {"precision": "int8", "chunk": 4, "threads": 2},
     ):
         options = Options(distance=distance, **{"threads": 1, **change})
-        results.append(rank(trial, RULES[0], items, query, gallery, options))
-    assert sum(r.recomputed for r in results[1]) > 1000  # the case is as doubtful as it was meant to be
+        results += [rank(trial, RULES[0], items, query, gallery, options) for gallery in galleries]
+    assert sum(r.recomputed for r in results[2]) > 1000  # the case is as doubtful as it was meant to be
     for other in results[1:]:
         for a, b in zip(results[0], other, strict=True):
             assert a.ranks.tolist() == b.ranks.tolist()

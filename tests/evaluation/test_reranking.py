@@ -108,6 +108,7 @@ def test_reranked_numbers_do_not_depend_on_chunks_threads_or_precision(reranking
             {"chunk": 7},
             {"precision": "float64"},
             {"precision": "bfloat16", "chunk": 50},
+            {"precision": "int8", "chunk": 5},
         )
     ]
     for other in results[1:]:
@@ -158,7 +159,7 @@ def test_expanded_queries_are_means_with_their_nearest() -> None:
     vectors = clustered(5, 60)
     grid = made_grid(vectors, "cosine")
     query, gallery = grid.part(slice(None, 10)), grid.part(slice(10, None))
-    ours = expanded(query, gallery, AverageExpansion(k=4), Options(threads=1)).vectors
+    ours = expanded(query, gallery, AverageExpansion(k=4), Options(threads=1)).vectors()
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     for i in range(10):
         near = np.argsort(-(unit[10:] @ unit[i]))[:4]
