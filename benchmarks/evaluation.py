@@ -63,20 +63,23 @@ class Bench:
 
 def against_limit(bench: Bench, size: Size) -> list[Row]:
     """Our time beside the fastest bare float32 product, and our peak beside 4 GiB."""
-    rounds = [{job: bench.sure(job, size) for job in (*LIMITS, "ours-float32")} for _ in range(ROUNDS)]
+    rounds = [{job: bench.sure(job, size) for job in (*LIMITS, "ours", "ours-float32")} for _ in range(ROUNDS)]
     least = {job: _least([one[job] for one in rounds]) for job in rounds[0]}
-    ours = least.pop("ours-float32")
+    ours, single = least.pop("ours"), least.pop("ours-float32")
     name, fastest = min(least.items(), key=lambda item: item[1].wall)
     lean, leanest = min(least.items(), key=lambda item: item[1].cpu)
-    about = f"evaluation {size.name}"
     goal = "ratio at most 1.5" if size.large else None
-    return [
-        row(f"{about}: time", ours.wall, "s", limit=(name, fastest.wall), goal=goal),
-        row(f"{about}: processor time", ours.cpu, "CPU s", limit=(lean, leanest.cpu), goal=goal),
-        row(f"{about}: peak memory", ours.peak_gib, "GiB", limit=("4 GiB", MEMORY_GIB), goal="ratio at most 1"),
-        row(f"{about}: mAP", 100 * ours.metrics["mAP"], "%"),
-        row(f"{about}: scores worked out again, of all", ours.metrics["recomputed"] / size.pairs, "share"),
-    ]
+    rows = []
+    for about, one in ((f"evaluation {size.name}", ours), (f"evaluation {size.name} in float32", single)):
+        share = one.metrics["recomputed"] / size.pairs
+        rows += [
+            row(f"{about}: time", one.wall, "s", limit=(name, fastest.wall), goal=goal),
+            row(f"{about}: processor time", one.cpu, "CPU s", limit=(lean, leanest.cpu), goal=goal),
+            row(f"{about}: peak memory", one.peak_gib, "GiB", limit=("4 GiB", MEMORY_GIB), goal="ratio at most 1"),
+            row(f"{about}: mAP", 100 * one.metrics["mAP"], "%"),
+            row(f"{about}: scores worked out again, of all", share, "share"),
+        ]
+    return rows
 
 
 def _least(outcomes: list[Outcome]) -> Outcome:
@@ -86,19 +89,21 @@ def _least(outcomes: list[Outcome]) -> Outcome:
 
 
 def certified(bench: Bench, size: Size) -> list[Row]:
-    """A bfloat16 product with a certified bound beside the bare one, and beside our float32."""
-    ours, rounded = bench.sure("ours-float32", size), bench.sure("ours-bfloat16", size)
-    bare = bench.sure("product-torch-bfloat16", size)
-    about = f"evaluation {size.name}: certified bfloat16"
-    return [
-        row(about, rounded.wall, "s", peer=("bare bfloat16 product", bare.wall), limit=("our float32", ours.wall)),
-        _difference(about, rounded, ours, "float32", goal="0"),
-    ]
+    """Coarse products with certified bounds beside the bare ones, and beside our float32."""
+    ours, rows = bench.sure("ours-float32", size), []
+    for kind in ("int8", "bfloat16"):
+        rounded, bare = bench.sure(f"ours-{kind}", size), bench.sure(f"product-torch-{kind}", size)
+        about = f"evaluation {size.name}: certified {kind}"
+        rows.append(
+            row(about, rounded.wall, "s", peer=(f"bare {kind} product", bare.wall), limit=("our float32", ours.wall))
+        )
+        rows.append(_difference(about, rounded, ours, "float32", goal="0"))
+    return rows
 
 
 def against_peers(bench: Bench, size: Size, peers: tuple[str, ...]) -> list[Row]:
     """Peers' times beside ours, and how far their mAP is from ours on the same features."""
-    ours = bench.sure("ours-float32", size)
+    ours = bench.sure("ours", size)
     rows = []
     for name in peers:
         outcome = bench.run(name, size)

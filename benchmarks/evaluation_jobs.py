@@ -25,6 +25,8 @@ import numpy as np  # noqa: E402
 from svrn.data.embeddings import Embeddings, read_embeddings  # noqa: E402
 from svrn.data.manifest import Manifest, read_manifest  # noqa: E402
 from svrn.evaluation.evaluator import evaluate  # noqa: E402
+from svrn.evaluation.grid import on_grid  # noqa: E402
+from svrn.evaluation.int8 import levels_of  # noqa: E402
 from svrn.evaluation.options import Options  # noqa: E402
 
 CHUNK = 1024
@@ -59,7 +61,7 @@ class Input:
         return self.embeddings.vectors[first:last], *(rows[c].to_numpy(dtype=np.int64) for c in ("vehicle", "camera"))
 
 
-def ours(precision: str, device: str = "cpu") -> Callable[[Input, list[Path]], Callable[[], dict[str, float]]]:
+def ours(precision: str = "auto", device: str = "cpu") -> Callable[[Input, list[Path]], Callable[[], dict[str, float]]]:
     """Our evaluator: everything from embeddings in memory to metrics, the per-query table included."""
 
     def job(data: Input, _: list[Path]) -> Callable[[], dict[str, float]]:
@@ -109,6 +111,25 @@ def product_torch(kind: str, device: str = "cpu") -> Callable[[Input, list[Path]
         return call
 
     return job
+
+
+def product_int8(data: Input, _: list[Path]) -> Callable[[], dict[str, float]]:
+    """The bare product of 8-bit levels, made beforehand."""
+    import torch
+
+    count = len(data.part("query")[0])
+    whole = on_grid(data.embeddings.vectors, np.arange(len(data.embeddings.vectors)), "cosine", threads=2)
+    levels = torch.from_numpy(levels_of(whole, 2).levels)
+    query, gallery = levels[:count], levels[count:]
+    out = torch.empty((min(CHUNK, count), len(gallery)), dtype=torch.int32)
+
+    def call() -> dict[str, float]:
+        for start in range(0, count, CHUNK):
+            block = query[start : start + CHUNK]
+            torch._int_mm(block, gallery.T, out=out[: len(block)])
+        return {}
+
+    return call
 
 
 def rounded(data: Input, _: list[Path]) -> Callable[[], dict[str, float]]:
@@ -223,6 +244,9 @@ JOBS: dict[str, Callable[[Input, list[Path]], Callable[[], dict[str, float]]]] =
     "product-numpy": product_numpy,
     "product-torch": product_torch("float32"),
     "product-torch-bfloat16": product_torch("bfloat16"),
+    "product-torch-int8": product_int8,
+    "ours": ours(),
+    "ours-int8": ours("int8"),
     "ours-float32": ours("float32"),
     "ours-bfloat16": ours("bfloat16"),
     "ours-float64": ours("float64"),

@@ -24,10 +24,12 @@ class Rerank(StrEnum):
 
 
 class Precision(StrEnum):
+    auto = "auto"
     float32 = "float32"
     float64 = "float64"
     bfloat16 = "bfloat16"
     tf32 = "tf32"
+    int8 = "int8"
 
 
 def evaluate(
@@ -39,9 +41,9 @@ def evaluate(
     distance: Annotated[Distance, typer.Option(help="what near means")] = Distance.cosine,
     precision: Annotated[
         Precision, typer.Option(help="numbers of the bulk product; never changes a result")
-    ] = Precision.float32,
+    ] = Precision.auto,
     device: Annotated[str, typer.Option(help="cpu or cuda; never changes a result")] = "cpu",
-    memory_mib: Annotated[int, typer.Option(min=1, help="size of the block of scores held at once")] = 512,
+    memory_mib: Annotated[int, typer.Option(min=1, help="size of the scores held at once")] = 512,
     chunk: Annotated[int | None, typer.Option(min=1, help="queries at a time, instead of memory-mib")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="threads; all there are where not given")] = None,
     top: Annotated[int, typer.Option(min=0, help="nearest images listed for each query")] = 10,

@@ -18,13 +18,14 @@ class Options(Strict):
 
     Only `distance`, `trapezoidal`, `map_at`, `cmc` and `top` can change what is written. `precision`,
     `device`, `memory_mib`, `chunk` and `threads` change the time and the memory alone: pairs that a product's
-    error bound leaves open are worked out again exactly.
+    error bound leaves open are worked out again exactly. `auto` is float32, and int8 beside it where the work is
+    large and the processor has instructions for it.
     """
 
     distance: Literal["cosine", "euclidean"] = Field("cosine", description="what near means")
     precision: Precision = Field("auto", description="numbers of the product over all pairs; tf32 needs a GPU")
     device: str = Field("cpu", description="cpu, cuda, cuda:1: where the product over all pairs runs")
-    memory_mib: int = Field(512, ge=1, description="size of the block of scores held at once")
+    memory_mib: int = Field(512, ge=1, description="size of the scores held at once")
     chunk: int | None = Field(None, ge=1, description="queries at a time; from memory_mib where it is not given")
     threads: int | None = Field(None, ge=1, description="threads; all that the process may use where it is not given")
     cmc: tuple[int, ...] = Field((1, 5, 10), min_length=1, description="ranks at which CMC is read")

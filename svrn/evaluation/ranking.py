@@ -37,7 +37,7 @@ KEPT_BYTES = 8  # of an item and its score
 SAMPLE = 1024  # gallery vectors by which it is foreseen what a coarse product leaves open
 # What of a query's scores may be left open: a pair worked out again costs some forty of a float32 product's.
 MOST_OPEN = 0.01
-MANY = 10**8  # pairs from which a coarse product pays for torch's import and the gallery's levels
+MANY = 10**12  # multiplications from which a coarse product pays for torch's import and the gallery's levels
 
 
 def rank(
@@ -90,7 +90,7 @@ def _ranked_coarsely(ranker: _Ranker, query: Grid, gallery: Grid, options: Optio
 def _coarse_is_worth_it(query: Grid, gallery: Grid, options: Options) -> bool:
     if options.precision == "int8":
         return True
-    many = len(query) * len(gallery) >= MANY and fits_int8(gallery.dimension)
+    many = len(query) * len(gallery) * gallery.dimension >= MANY and fits_int8(gallery.dimension)
     return many and options.precision == "auto" and options.device == "cpu" and multiplies_int8()
 
 
