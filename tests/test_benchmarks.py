@@ -41,7 +41,7 @@ def test_peers_and_the_large_size_go_to_those_that_know_them(tmp_path: Path) -> 
 def test_an_evaluation_job_runs(tmp_path: Path, job: str) -> None:
     outcome = Bench(tmp_path, [], 1).sure(job, SIZES["tiny"])
     assert outcome.wall > 0 and outcome.peak_gib > 0
-    assert job == "product-numpy" or 0.01 < outcome.metrics["mAP"] < 1
+    assert job.startswith("product") or 0.01 < outcome.metrics["mAP"] < 1
 
 
 def test_a_peer_that_is_not_there_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

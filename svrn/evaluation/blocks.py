@@ -87,4 +87,4 @@ def rows_of_block(options: Options, queries: int, width: int, workers: int) -> i
     that there are as many blocks for each worker."""
     in_all = options.chunk or min(ROWS * workers, options.memory_mib * 2**20 // (4 * max(1, width)))
     blocks = -(-queries // max(1, in_all // workers))
-    return -(-queries // (-(-blocks // workers) * workers))
+    return max(1, -(-queries // max(1, -(-blocks // workers) * workers)))

@@ -29,7 +29,7 @@ from svrn.evaluation.grid import Grid
 from svrn.evaluation.int8 import Coarse, fits_int8, threads_of_torch_kept
 from svrn.evaluation.items import Items
 from svrn.evaluation.options import Options, multiplies_int8
-from svrn.evaluation.product import TILE, Block, Product, Shape
+from svrn.evaluation.product import TILE, Block, Product, Shape, missing
 from svrn.evaluation.sieve import Sieve, floors
 from svrn.evaluation.standing import Flags, Floats, Ints, Ranked, Stage, Standing
 
@@ -53,6 +53,9 @@ def rank(
 
     `query` and `gallery` are the trial's rows on the grid, the gallery in item order. Memory: scores of
     `options.memory_mib` beside the grids, and as much again of those kept, whatever the number of queries.
+
+    Raises:
+        UserError: the device or the precision is not there.
     """
     ranker = _Ranker(trial.query, protocol, items, query, gallery, options, adjustment)
     if adjustment is None and _coarse_is_worth_it(query, gallery, options):
@@ -89,6 +92,8 @@ def _ranked_coarsely(ranker: _Ranker, query: Grid, gallery: Grid, options: Optio
 
 def _coarse_is_worth_it(query: Grid, gallery: Grid, options: Options) -> bool:
     if options.precision == "int8":
+        if options.device != "cpu":
+            raise missing(f"there is no int8 product on {options.device!r}", "use --device cpu or another precision")
         return True
     many = len(query) * len(gallery) * gallery.dimension >= MANY and fits_int8(gallery.dimension)
     return many and options.precision == "auto" and options.device == "cpu" and multiplies_int8()
@@ -224,7 +229,9 @@ class _Ranker:
     def _exact(self, indices: Ints, items: Ints) -> Floats:
         """The exact scores of the queries at `indices`, each with its item; with an adjustment all are one query."""
         scores = self.items.scored(items, lambda numbers, rows: self.scores.of(indices[numbers], rows))
-        return scores if self.adjustment is None else self.adjustment.exact(int(indices[0]), items, scores)
+        if self.adjustment is None or not len(items):
+            return scores
+        return self.adjustment.exact(int(indices[0]), items, scores)
 
 
 def _pairs(lists: Sequence[Ints]) -> tuple[Ints, Ints]:

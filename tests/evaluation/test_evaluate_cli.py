@@ -170,6 +170,7 @@ def test_manifests_that_do_not_fit_are_refused(
         (("--device", "cuda:99"), "device 'cuda:99' is not there"),
         (("--device", "toaster"), "there is no device 'toaster'"),
         (("--precision", "tf32"), "tf32 is a GPU's number format"),
+        (("--precision", "int8", "--device", "cuda"), "no int8 product on 'cuda'"),
     ],
 )
 def test_wrong_words_are_refused(

@@ -8,6 +8,7 @@ import pytest
 from retrieval_worlds import world
 
 from svrn.data import protocols
+from svrn.data.manifest import Manifest
 from svrn.errors import UserError
 from svrn.evaluation import blocks
 from svrn.evaluation.evaluator import evaluate
@@ -117,6 +118,17 @@ def test_reranked_numbers_do_not_depend_on_chunks_threads_or_precision(reranking
     plain = evaluate(embeddings, manifest, "veri776", options=Options(distance=distance))
     assert plain.scores != results[0].scores
     assert plain.about["reranking"] == "none" and results[0].about["reranking"] == reranking
+
+
+@pytest.mark.parametrize("reranking", ["k-reciprocal", "aqe"])
+def test_a_query_without_images_of_its_vehicle_is_reranked_too(reranking: str) -> None:
+    manifest, embeddings = world(9, queries=20, gallery=120, vehicles=10, dim=24)
+    table = manifest.table.copy()
+    table.loc[table["split"] == "query", "vehicle"] = ["alone", *table["vehicle"][table["split"] == "query"][1:]]
+    other = Manifest(table, manifest.root, manifest.benchmark)
+    found = evaluate(embeddings, other, "veri776", reranking=reranking)
+    assert found.counts.unmatched >= 1 and found.queries["positives"][0] == 0
+    assert len(found.queries["top_images"][0]) == 10
 
 
 def test_reranking_helps_where_images_of_a_vehicle_cluster() -> None:
