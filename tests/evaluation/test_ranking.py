@@ -62,7 +62,9 @@ def both(seed: int, options: Options) -> tuple[Trial, Protocol, list[Ranked], li
 
 
 @pytest.mark.parametrize("part", range(4))
-def test_ranks_equal_those_of_a_literal_sort(part: int) -> None:
+def test_ranks_equal_those_of_a_literal_sort(part: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every second part the coarse product has all queries, those that it leaves open too."""
+    monkeypatch.setattr(ranking, "MOST_OPEN", 1.0 if part % 2 else 0.0)
     matched = unmatched = 0
     for seed in range(part * 600, (part + 1) * 600):
         distance = "cosine" if seed % 2 else "euclidean"
@@ -108,6 +110,7 @@ def test_chunks_threads_and_precisions_agree_to_the_last_bit(distance: str, monk
     monkeypatch.setattr(blocks, "WORTH", 1)
     monkeypatch.setattr(ranking, "TILE", 90)
     monkeypatch.setattr(ranking, "KEPT_BYTES", 2**40)
+    monkeypatch.setattr(ranking, "MOST_OPEN", 1.0)
     results = []
     for change in (
         {"precision": "float64"},
@@ -129,6 +132,35 @@ def test_chunks_threads_and_precisions_agree_to_the_last_bit(distance: str, monk
             assert a.ranks.tolist() == b.ranks.tolist()
             assert a.top_items.tolist() == b.top_items.tolist()
             assert a.top_scores.tolist() == b.top_scores.tolist()
+
+
+def test_left_to_itself_a_large_ranking_is_coarse_where_that_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two queries it decides the one whose match stands clear of the crowd."""
+    rng = np.random.default_rng(2)
+    trial = Trial(None, made_rows(rng, 2, "q", 1), made_rows(rng, 600, "g", 1))
+    trial.gallery.vehicles[2:] = 5
+    trial.query.vehicles[:] = trial.gallery.vehicles[:2] = (0, 1)
+    trial.query.cameras[:], trial.gallery.cameras[:] = 0, 1
+    vectors = rng.normal(size=(602, 64)).astype(np.float32)
+    vectors[2] = vectors[0] + 0.1 * vectors[1]
+    query, gallery = on_grid(vectors, np.arange(2), "cosine"), as_given(vectors, np.arange(2, 602), "cosine")
+    items, _ = gallery_items(trial.gallery, RULES[0])
+    plain = rank(trial, RULES[0], items, query, gallery, ONE)
+    chosen: list[list[int]] = []
+    product = ranking.Coarse.product
+
+    def seen(coarse: ranking.Coarse, queries: np.ndarray, shape: ranking.Shape) -> ranking.Product:
+        chosen.append(queries.tolist())
+        return product(coarse, queries, shape)
+
+    monkeypatch.setattr(ranking.Coarse, "product", seen)
+    monkeypatch.setattr(ranking, "multiplies_int8", lambda: True)
+    assert rank(trial, RULES[0], items, query, gallery, ONE)[0].ranks.tolist() == [1] and not chosen
+    monkeypatch.setattr(ranking, "MANY", 1)
+    coarse = rank(trial, RULES[0], items, query, gallery, ONE)
+    assert chosen == [[0]]
+    assert [one.ranks.tolist() for one in coarse] == [one.ranks.tolist() for one in plain]
+    assert [one.top_scores.tolist() for one in coarse] == [one.top_scores.tolist() for one in plain]
 
 
 def test_all_embeddings_alike_give_the_worst_ranks() -> None:
