@@ -55,14 +55,18 @@ def torch_product(query: Grid, gallery: Grid, shape: Shape, options: Options) ->
         bound += (2 * UNIT_TF32 + UNIT_TF32**2) * (1 + bound) * query.greatest * gallery.greatest
     switch = threading.Lock()  # of torch's TF32, which is one for all threads
 
+    def sent(block: Tensor) -> Tensor:
+        return block.to(device, kind)
+
     def multiplied(block: Tensor, part: slice, out: Tensor) -> None:
         with switch, _tf32(options.precision == "tf32"):
-            torch.mm(block.to(device, kind), resident[part].T, out=out)
+            torch.mm(block, resident[part].T, out=out)
 
-    return Product(_brought_back(multiplied, query, shape, kind, device), np.full(len(query), bound))
+    return Product(_brought_back(sent, multiplied, query, shape, kind, device), np.full(len(query), bound))
 
 
 def _brought_back(
+    sent: Callable[[Tensor], Tensor],
     multiplied: Callable[[Tensor, slice, Tensor], None],
     query: Grid,
     shape: Shape,
@@ -74,14 +78,16 @@ def _brought_back(
     local = threading.local()
 
     def scores(asked: slice, part: slice) -> Block:
-        block = query.vectors(asked)
         if not hasattr(local, "here"):
+            local.asked = slice(0, 0)
             local.there = torch.empty(shape.rows * shape.width, dtype=kind, device=device)
             cuda = device.type == "cuda"
             local.here = torch.empty(len(local.there), dtype=kind, pin_memory=True) if cuda else local.there
-        size = len(block), part.stop - part.start
+        if local.asked != asked:  # one block's tiles come after one another
+            local.asked, local.block = asked, sent(torch.from_numpy(query.vectors(asked)))
+        size = len(local.block), part.stop - part.start
         there, here = (whole[: size[0] * size[1]].view(size) for whole in (local.there, local.here))
-        multiplied(torch.from_numpy(block), part, there)
+        multiplied(local.block, part, there)
         if here is not there:
             here.copy_(there)
         return here.numpy()
@@ -128,10 +134,13 @@ def _bfloat16(query: Grid, gallery: Grid, shape: Shape, device: torch.device) ->
 
     if device.type == "cuda":
 
-        def multiplied(block: Tensor, part: slice, out: Tensor) -> None:
-            torch.mm(block.to(device, torch.bfloat16), resident[part].T, out_dtype=torch.float32, out=out)
+        def sent(block: Tensor) -> Tensor:
+            return block.to(device, torch.bfloat16)
 
-        scores = _brought_back(multiplied, query, shape, torch.float32, device)
+        def multiplied(block: Tensor, part: slice, out: Tensor) -> None:
+            torch.mm(block, resident[part].T, out_dtype=torch.float32, out=out)
+
+        scores = _brought_back(sent, multiplied, query, shape, torch.float32, device)
         return Product(scores, np.full(len(query), bound * (1 + 1e-6)))
 
     buffers = Buffers(shape, np.float32)
