@@ -18,6 +18,7 @@ from pathlib import Path
 from benchmarks.common import ROOT, Row, record, row
 from benchmarks.evaluation_data import SIZES, Size, made
 from benchmarks.evaluation_jobs import Outcome
+from svrn.evaluation.options import multiplies_int8
 
 LIMITS = ("product-numpy", "product-torch")
 ROUNDS = 2  # in which limits and ours take turns: a shared machine is now quick, now slow
@@ -91,7 +92,7 @@ def _least(outcomes: list[Outcome]) -> Outcome:
 def certified(bench: Bench, size: Size) -> list[Row]:
     """Coarse products with certified bounds beside the bare ones, and beside our float32."""
     ours, rows = bench.sure("ours-float32", size), []
-    for kind in ("int8", "bfloat16"):
+    for kind in ("int8", "bfloat16") if multiplies_int8() else ("bfloat16",):
         rounded, bare = bench.sure(f"ours-{kind}", size), bench.sure(f"product-torch-{kind}", size)
         about = f"evaluation {size.name}: certified {kind}"
         rows.append(

@@ -37,7 +37,7 @@ def test_peers_and_the_large_size_go_to_those_that_know_them(tmp_path: Path) -> 
     assert len(all_of_it) == len(plain) + len(WITH_PEERS)
 
 
-@pytest.mark.parametrize("job", ["product-numpy", "ours-float32", "ours-int8", "product-torch-int8", "cosine-float64"])
+@pytest.mark.parametrize("job", ["product-numpy", "ours-float32", "ours", "product-torch-int8", "cosine-float64"])
 def test_an_evaluation_job_runs(tmp_path: Path, job: str) -> None:
     outcome = Bench(tmp_path, [], 1).sure(job, SIZES["tiny"])
     assert outcome.wall > 0 and outcome.peak_gib > 0

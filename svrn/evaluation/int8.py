@@ -127,16 +127,10 @@ class Coarse:
         self.bounds = (self.query.lost * gallery.greatest + rounded) * (1 + 1e-6)
 
     def product(self, queries: Index, shape: Shape) -> Product:
-        """That of some queries.
-
-        Raises:
-            UserError: a processor whose 8-bit sums are not exact.
-        """
+        """That of some queries, where int8 sums are exact."""
         import torch  # takes seconds
 
-        if not _sums_exactly(dimension := self.query.levels.shape[1]):
-            raise missing("products in int8 are not exact here", "use --precision float32")
-        query, gallery = self.query.part(queries), self.gallery
+        query, gallery, dimension = self.query.part(queries), self.gallery, self.query.levels.shape[1]
         whole, single = Buffers(shape, np.int32), Buffers(shape, np.float32)
         local = threading.local()
         rows = (gallery.offset * query.sums + dimension * query.offset * gallery.offset).astype(np.int32)
@@ -172,8 +166,8 @@ def threads_of_torch_kept() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _sums_exactly(dimension: int) -> bool:
-    """Whether the greatest sums come out right: without instructions for them, pairs are cut off at 16 bits."""
+def int8_is_exact(dimension: int) -> bool:
+    """Whether torch's greatest sums come out right: without instructions for them, pairs are cut off at 16 bits."""
     import torch
 
     ends = np.full((2, dimension), MOST, dtype=np.int8)

@@ -26,7 +26,7 @@ from svrn.data.protocols import Rows, Trial
 from svrn.evaluation.blocks import Work, each_block
 from svrn.evaluation.exact import Exact
 from svrn.evaluation.grid import Grid
-from svrn.evaluation.int8 import Coarse, fits_int8, threads_of_torch_kept
+from svrn.evaluation.int8 import Coarse, fits_int8, int8_is_exact, threads_of_torch_kept
 from svrn.evaluation.items import Items
 from svrn.evaluation.options import Options, multiplies_int8
 from svrn.evaluation.product import TILE, Block, Product, Shape, missing
@@ -85,8 +85,13 @@ def _ranked_coarsely(ranker: _Ranker, query: Grid, gallery: Grid, options: Optio
     imported.start()
     ranked(~settled, None, None)
     imported.join()
-    with threads_of_torch_kept():
-        ranked(settled, coarse.slack, coarse.product)
+    if int8_is_exact(gallery.dimension):
+        with threads_of_torch_kept():
+            ranked(settled, coarse.slack, coarse.product)
+    elif options.precision == "int8":
+        raise missing("products in int8 are not exact on this processor", "use --precision float32")
+    else:
+        ranked(settled, None, None)
     return [done[index] for index in range(len(query))]
 
 

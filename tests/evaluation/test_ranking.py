@@ -5,10 +5,11 @@ import pytest
 import retrieval_twin as literal
 
 from svrn.data.protocols import Protocol, Rows, Trial
+from svrn.errors import UserError
 from svrn.evaluation import blocks, ranking
 from svrn.evaluation.grid import as_given, common_scale, on_grid
 from svrn.evaluation.items import gallery_items
-from svrn.evaluation.options import Options
+from svrn.evaluation.options import Options, multiplies_int8
 from svrn.evaluation.ranking import Ranked, rank
 
 RULES = [
@@ -17,7 +18,8 @@ RULES = [
     Protocol("tracks", "", "same-camera", "track"),
 ]
 ONE = Options(threads=1)
-PRECISIONS = ("float32", "int8", "float64", "auto", "int8")
+COARSE = "int8" if multiplies_int8() else "bfloat16"
+PRECISIONS = ("float32", COARSE, "float64", "auto", COARSE)
 
 
 def made_rows(rng: np.random.Generator, count: int, prefix: str, vehicles: int) -> Rows:
@@ -121,8 +123,8 @@ def test_chunks_threads_and_precisions_agree_to_the_last_bit(distance: str, monk
         {"chunk": 7, "threads": 2, "precision": "float64"},
         {"precision": "bfloat16"},
         {"precision": "bfloat16", "chunk": 4},
-        {"precision": "int8"},
-        {"precision": "int8", "chunk": 4, "threads": 2},
+        {"precision": COARSE},
+        {"precision": COARSE, "chunk": 4, "threads": 2},
     ):
         options = Options(distance=distance, **{"threads": 1, **change})
         results += [rank(trial, RULES[0], items, query, gallery, options) for gallery in galleries]
@@ -134,6 +136,7 @@ def test_chunks_threads_and_precisions_agree_to_the_last_bit(distance: str, monk
             assert a.top_scores.tolist() == b.top_scores.tolist()
 
 
+@pytest.mark.skipif(not multiplies_int8(), reason="this processor has no exact 8-bit sums")
 def test_left_to_itself_a_large_ranking_is_coarse_where_that_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two queries it decides the one whose match stands clear of the crowd."""
     rng = np.random.default_rng(2)
@@ -161,6 +164,11 @@ def test_left_to_itself_a_large_ranking_is_coarse_where_that_decides(monkeypatch
     assert chosen == [[0]]
     assert [one.ranks.tolist() for one in coarse] == [one.ranks.tolist() for one in plain]
     assert [one.top_scores.tolist() for one in coarse] == [one.top_scores.tolist() for one in plain]
+    monkeypatch.setattr(ranking, "int8_is_exact", lambda dimension: False)
+    again = rank(trial, RULES[0], items, query, gallery, ONE)
+    assert [one.ranks.tolist() for one in again] == [one.ranks.tolist() for one in plain] and chosen == [[0]]
+    with pytest.raises(UserError, match="not exact on this processor"):
+        rank(trial, RULES[0], items, query, gallery, Options(precision="int8"))
 
 
 def test_all_embeddings_alike_give_the_worst_ranks() -> None:
