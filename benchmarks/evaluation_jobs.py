@@ -118,8 +118,9 @@ def product_int8(data: Input, _: list[Path]) -> Callable[[], dict[str, float]]:
     import torch
 
     count = len(data.part("query")[0])
-    whole = on_grid(data.embeddings.vectors, np.arange(len(data.embeddings.vectors)), "cosine", threads=2)
-    levels = torch.from_numpy(levels_of(whole, 2).levels)
+    vectors, threads = data.embeddings.vectors, Options().thread_count()
+    whole = on_grid(vectors, np.arange(len(vectors)), "cosine", threads=threads)
+    levels = torch.from_numpy(levels_of(whole, threads).levels)
     query, gallery = levels[:count], levels[count:]
     out = torch.empty((min(CHUNK, count), len(gallery)), dtype=torch.int32)
 

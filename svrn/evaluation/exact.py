@@ -11,7 +11,7 @@ import numpy.typing as npt
 from svrn.evaluation.grid import UNIT, Floats, Grid, Singles
 from svrn.evaluation.product import Block, accumulation, bound_in_float32
 
-ROWS = 64
+ROWS = 64  # pairs at a time: their vectors in float64 stay in a core's cache
 UNIT64 = 2.0**-53
 
 Ints = npt.NDArray[np.integer[Any]]
