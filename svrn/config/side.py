@@ -1,0 +1,34 @@
+"""Side information: what a method may ask for beside images and vehicles. Light, read when the workflow is parsed.
+
+A benchmark's side information stands in `annotations.parquet` beside its manifest (camera and viewpoint in the
+manifest itself); docs/side-information.md says where each kind comes from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True)
+class SideColumns:
+    """Side information by kind: what is read of it, in the order in which a batch holds it.
+
+    attributes: of the vehicle (`colour`, `type`, `model`). keypoints, boxes, masks: names of points and parts.
+    """
+
+    camera: bool = False
+    viewpoint: bool = False
+    attributes: tuple[str, ...] = ()
+    keypoints: tuple[str, ...] = ()
+    boxes: tuple[str, ...] = ()
+    masks: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, field.name) for field in fields(self))
+
+    def names(self) -> tuple[str, ...]:
+        """Each column by one name: `camera`, `viewpoint`, `attribute:colour`, `keypoint:wheel_1_left`, `mask:front`."""
+        found = [name for name in ("camera", "viewpoint") if getattr(self, name)]
+        for kind, title in (("attributes", "attribute"), ("keypoints", "keypoint"), ("boxes", "box"), ("masks", "mask")):
+            found += [f"{title}:{name}" for name in getattr(self, kind)]
+        return tuple(found)
