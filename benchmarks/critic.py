@@ -13,10 +13,10 @@ from torch.nn import functional as F
 from benchmarks.common import Row, best, record, row, timed
 from svrn.config.parameters import Backbone, Batches, RunParameters
 from svrn.config.study import load_study
-from svrn.model import critic, network
-from svrn.model.classification import ClassificationBlock
-from svrn.model.critic import masked_losses
-from svrn.model.grid import upsample
+from svrn.methods.svrn import critic, network
+from svrn.methods.svrn.critic import masked_losses
+from svrn.parts.classification import ClassificationBlock
+from svrn.parts.grid import upsample
 from svrn.training.timing import IDENTITIES, _Subject
 
 BATCH, CHANNELS, SIDE, GRID, REDUCTION = 32, 2048, 16, 8, 512

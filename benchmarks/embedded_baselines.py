@@ -116,8 +116,8 @@ def imagenet_features() -> Callable[[Image.Image], Floats]:
     """Pooled features of EfficientNet-Lite0 at 144 px with its ImageNet weights, as a function of one picture."""
     import torch
 
+    from svrn.backbones import build_blocks
     from svrn.config.parameters import Backbone
-    from svrn.model.backbones import build_blocks
 
     blocks = build_blocks(Backbone(name="efficientnet_lite0", weights="imagenet"))
     for block in blocks.blocks:

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from building import build_network
 
 from benchmarks.common import Row, best, record, row
 from svrn.config.documents import merge
 from svrn.config.parameters import RunParameters
-from svrn.model import build_network
 from svrn.training.device import autocast_type, compiled, prepare
 from svrn.training.distributed import Group
 from svrn.training.loss_step import LossStep

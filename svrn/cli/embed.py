@@ -52,7 +52,7 @@ def embed(
         from svrn.data.manifest import read_manifest
         from svrn.evaluation.embedding import PassOptions, device_names
         from svrn.evaluation.embedding import embed as embed_run
-        from svrn.model.run import read_config
+        from svrn.runs.run import read_config
         from svrn.training.device import threads
 
         torch.set_num_threads(threads())

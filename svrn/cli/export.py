@@ -23,9 +23,9 @@ def export(
     from svrn.config.study import RESULTS
     from svrn.errors import UserError
     from svrn.files import write_text
-    from svrn.model.export import SUFFIXES, TOLERANCE
-    from svrn.model.export import export as write
     from svrn.reporting.card import model_card
+    from svrn.runs.export import SUFFIXES, TOLERANCE
+    from svrn.runs.export import export as write
 
     folder = RESULTS / "runs"
     found = sorted(path for path in folder.glob(f"{run}*") if path.is_dir()) if run.isalnum() else []

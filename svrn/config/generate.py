@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from svrn.config.benchmark import Benchmark
+from svrn.config.methods import MethodParameters, method_names, parameters_class
 from svrn.config.parameters import RunParameters
 from svrn.config.suite import Settings, Suite
 from svrn.config.tables import Table
@@ -44,7 +45,7 @@ def _lines(node: BaseModel, depth: int) -> list[str]:
         value = getattr(node, name)
         pad = "  " * depth
         if isinstance(value, BaseModel):
-            lines.append(f"{pad}{name}:{_comment((type(value).__doc__ or '').splitlines()[0])}")
+            lines.append(f"{pad}{name}:{_comment(_described(info) or (type(value).__doc__ or '').splitlines()[0])}")
             lines += _lines(value, depth + 1)
         else:
             lines.append(f"{pad}{name}: {_scalar(value)}{_comment(_described(info))}")
@@ -78,6 +79,11 @@ def _comment(text: str) -> str:
 def schema_json(model: type[BaseModel]) -> str:
     """The JSON schema of a parameter file."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema()}
+    if model is RunParameters:
+        del schema["$defs"][MethodParameters.__name__]
+        schema["properties"]["method"] = {
+            "anyOf": [parameters_class(name).model_json_schema() for name in method_names()]
+        }
     return json.dumps(schema, indent=2, sort_keys=True) + "\n"
 
 

@@ -31,19 +31,23 @@ def key_of(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:KEY_LENGTH]
 
 
-def run_identity(parameters: RunParameters, train_digest: str) -> dict[str, Any]:
-    """What a run is: its effective parameters, its training images, the version of the training's meaning."""
-    return {
-        "model": _effective_model(parameters),
+def run_identity(parameters: RunParameters, train_digest: str, side_digest: str | None = None) -> dict[str, Any]:
+    """What a run is: its effective parameters, its training images, the version of the training's meaning.
+
+    side_digest: of the side information that the method reads on those images; None where it reads none.
+    """
+    identity = {
+        "model": parameters.method.model_identity(parameters),
         "training": _effective_training(parameters),
         "data": train_digest,
         "semantics": TRAINING_SEMANTICS,
     }
+    return identity if side_digest is None else identity | {"side": side_digest}
 
 
-def run_key(parameters: RunParameters, train_digest: str) -> str:
+def run_key(parameters: RunParameters, train_digest: str, side_digest: str | None = None) -> str:
     """The name of a run (design: run identity)."""
-    return key_of(run_identity(parameters, train_digest))
+    return key_of(run_identity(parameters, train_digest, side_digest))
 
 
 def inference_key(parameters: RunParameters) -> str:
@@ -52,18 +56,8 @@ def inference_key(parameters: RunParameters) -> str:
 
 
 def effective_inference(parameters: RunParameters) -> dict[str, Any]:
-    """The inference options that matter for this run's model, `auto` resolved."""
-    model, inference = parameters.model, parameters.inference
-    options = inference.model_dump(mode="json")
-    if inference.space == "auto":
-        options["space"] = "G" if model.unified.enabled else "F"
-    if options["space"] == "G":
-        options["after_bn"] = False
-    if model.stages.count == 1 or model.salience.scores == "none":
-        options["masks"] = False
-    if model.stages.count == 1:
-        options["fusion"] = "sum"
-    return options
+    """The inference options that matter for this run's method, `auto` resolved."""
+    return parameters.method.inference_identity(parameters)
 
 
 def evaluation_key(run: str, inference: str, benchmark: str, data_digest: str, test: str, protocol: str) -> str:
@@ -71,42 +65,9 @@ def evaluation_key(run: str, inference: str, benchmark: str, data_digest: str, t
     return key_of([run, inference, benchmark, data_digest, test, protocol, EVALUATION_SEMANTICS])
 
 
-def _effective_model(parameters: RunParameters) -> dict[str, Any]:
-    model = parameters.model
-    tree = model.model_dump(mode="json")
-    count = model.stages.count
-    tree["backbone"].pop("file")  # its digest counts, not where it lies
-    tree["stages"]["starts"] = list(model.stages.starts[:count])
-    if count == 1:
-        del tree["stages"]["share_weights"], tree["salience"]
-    elif model.salience.scores == "none":
-        tree["salience"] = {"scores": "none"}
-    else:
-        tree["salience"]["alphas"] = list(model.salience.alphas[: count - 1])
-        if model.salience.strength == 1:  # younger than the first runs, whose keys it leaves as they are
-            del tree["salience"]["strength"]
-        if model.salience.scores == "random":
-            del tree["salience"]["reward_to_features"], tree["salience"]["rule"]
-    if not model.unified.enabled:
-        tree["unified"] = {"enabled": False}
-    return tree
-
-
 def _effective_training(parameters: RunParameters) -> dict[str, Any]:
-    tree = parameters.training.model_dump(mode="json")
-    losses = tree["losses"]
-    for name in ("identity", "triplet", "vcc", "icc", "dcc", "single_space"):
-        if losses[name]["weight"] == 0:
-            losses[name] = {"weight": 0.0}
-    if losses["dcc"].get("normalise"):  # as salience.strength
-        del losses["dcc"]["normalise"]
-    if losses["triplet"].get("kind") == "batch_hard":
-        del losses["triplet"]["scale"]
-    if not any(losses[name]["weight"] for name in ("vcc", "icc", "single_space")):
-        del losses["normalise_unified"]
-    model = parameters.model
-    if model.stages.count == 1 or model.salience.scores != "predicted":
-        del losses["reward_weight"]
+    tree = parameters.training.model_dump(mode="json", exclude={"losses"})
+    tree["losses"] = parameters.method.losses_identity(parameters)
     schedule = tree["optimisation"]
     if schedule["schedule"] == "cosine":
         del schedule["milestones"], schedule["gamma"]

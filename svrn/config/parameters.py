@@ -5,10 +5,11 @@ Sections, equations and "reading" numbers refer to the SVRN paper and to docs/re
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
+from svrn.config.methods import MethodParameters, method_of
 from svrn.config.strict import Strict
 
 
@@ -254,33 +255,28 @@ class Execution(Strict):
 class RunParameters(Strict):
     """Everything a run is made from, beside its training images."""
 
+    method: SerializeAsAny[MethodParameters] = Field(
+        default_factory=lambda: method_of({}),
+        description="which method: a room in svrn/methods, and its own parameters",
+    )
     model: Model = Model()
     training: Training = Training()
     inference: Inference = Inference()
     execution: Execution = Execution()
 
+    @field_validator("method", mode="before")
+    @classmethod
+    def _typed_method(cls, tree: Any) -> MethodParameters:
+        return method_of(tree)
+
     @model_validator(mode="after")
-    def _losses_have_features(self) -> RunParameters:
-        losses = self.training.losses
-        cross = losses.vcc.weight + losses.icc.weight + losses.dcc.weight + losses.single_space.weight
-        if cross > 0 and not self.model.unified.enabled:
-            raise ValueError(
-                "vcc, icc, dcc and single_space act on G: switch model.unified.enabled on or set their weights to 0"
-            )
-        if losses.icc.weight > 0 and self.model.stages.count < 2:
-            raise ValueError("icc compares the stages of one image: it needs model.stages.count of 2 or more")
-        if self.inference.space == "G" and not self.model.unified.enabled:
-            raise ValueError("inference.space G needs model.unified.enabled")
-        side = _map_side(self.training.input.size, self.model.backbone.last_stride)
-        if self.model.stages.count > 1 and self.model.salience.grid > side:
-            raise ValueError(
-                f"a grid of {self.model.salience.grid} does not fit the {side}x{side} map of this input size"
-            )
+    def _method_fits(self) -> RunParameters:
+        self.method.check(self)
         return self
 
-
-def _map_side(size: int, last_stride: int) -> int:
-    side = size
-    for _ in range(4 if last_stride == 1 else 5):  # every halving rounds up, as padded convolutions do
-        side = -(-side // 2)
-    return side
+    def map_side(self) -> int:
+        """Side of the last block's map in pixels, as a convolutional network makes it of this input."""
+        side = self.training.input.size
+        for _ in range(4 if self.model.backbone.last_stride == 1 else 5):  # every halving rounds up, as padding does
+            side = -(-side // 2)
+        return side

@@ -17,11 +17,9 @@ _NOMINAL_IMAGES = 37_778
 def relative_cost(parameters: RunParameters, images: int = _NOMINAL_IMAGES) -> float:
     """Work of a training in arbitrary units: steps x images a step x pixels x network passes.
 
-    A stage that starts at block s repeats blocks s to 4: counted as 5 - s quarters of a network.
     Meant for ordering the runs of a suite and for scaling a measured run to one that was never made.
     """
-    training, stages = parameters.training, parameters.model.stages
-    passes = sum((5 - start) / 4 for start in stages.starts[: stages.count])
+    training, passes = parameters.training, parameters.method.passes(parameters)
     batch = training.batches.identities * training.batches.images * training.batches.accumulate
     return steps(parameters, images) * batch * training.input.size**2 * passes
 

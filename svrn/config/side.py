@@ -29,6 +29,11 @@ class SideColumns:
     def names(self) -> tuple[str, ...]:
         """Each column by one name: `camera`, `viewpoint`, `attribute:colour`, `keypoint:wheel_1_left`, `mask:front`."""
         found = [name for name in ("camera", "viewpoint") if getattr(self, name)]
-        for kind, title in (("attributes", "attribute"), ("keypoints", "keypoint"), ("boxes", "box"), ("masks", "mask")):
+        for kind, title in (
+            ("attributes", "attribute"),
+            ("keypoints", "keypoint"),
+            ("boxes", "box"),
+            ("masks", "mask"),
+        ):
             found += [f"{title}:{name}" for name in getattr(self, kind)]
         return tuple(found)

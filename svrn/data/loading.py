@@ -78,11 +78,13 @@ def fingerprints(rows: pd.DataFrame, files: Sequence[Path]) -> list[str]:
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step sees: images float32 (n, 3, H, W), labels int64 (n,), and the images' names."""
+    """What one step sees: images float32 (n, 3, H, W), labels int64 (n,), the images' names, and their rows int64 (n,),
+    each image's number among the training images."""
 
     images: torch.Tensor
     labels: torch.Tensor
     names: list[str]
+    rows: torch.Tensor
 
 
 class TrainingBatches:
@@ -136,7 +138,7 @@ class TrainingBatches:
         chance = np.stack([draws(seed, epoch, int(r), int(c)) for r, c in zip(rows, counts, strict=True)])
         pixels = augment(self.store.fetch(rows), chance, self.training.input)
         labels = torch.from_numpy(self.images.labels[rows])
-        return Batch(pixels, labels, [str(name) for name in self.images.names[rows]])
+        return Batch(pixels, labels, [str(name) for name in self.images.names[rows]], torch.from_numpy(rows))
 
     def iterate(self, numbers: Iterable[int], workers: int = 0) -> Iterator[Batch]:
         """The batches of these numbers in order; with workers, threads prepare the next ones."""

@@ -22,6 +22,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
+from svrn.backbones.weights import file_digest
 from svrn.config.identity import EVALUATION_SEMANTICS, canonical_json
 from svrn.config.parameters import Inference, RunParameters
 from svrn.data.embeddings import Embeddings, write_embeddings
@@ -30,9 +31,8 @@ from svrn.data.manifest import Manifest
 from svrn.errors import UserError
 from svrn.evaluation.torch_product import checked_device
 from svrn.files import atomic_write
-from svrn.model.network import Network
-from svrn.model.run import load_run, read_config
-from svrn.model.weights import file_digest
+from svrn.parts.network import MethodNetwork
+from svrn.runs.run import load_run, read_config
 
 PIECE = 1024
 
@@ -86,7 +86,7 @@ def embed(
     done = len(rows) - sum(min(PIECE, len(rows) - start) for start in missing)
     if missing:
         worker = _Worker(manifest, rows, parameters, origin, options)
-        networks: SimpleQueue[tuple[Network, torch.device]] = SimpleQueue()
+        networks: SimpleQueue[tuple[MethodNetwork, torch.device]] = SimpleQueue()
         for name in options.devices:
             device = checked_device(name)
             networks.put((worker.prepared(load_run(run_dir, device)), device))
@@ -167,13 +167,13 @@ class _Worker:
         wanted = self.parameters.training.numerics.channels_last
         return torch.channels_last if wanted else torch.contiguous_format
 
-    def prepared(self, network: Network) -> Network:
+    def prepared(self, network: MethodNetwork) -> MethodNetwork:
         """The network as the pass runs it: folded, and laid out in memory as in its training."""
         side = self.parameters.training.input.size
         network.fold(torch.randn((2, 3, side, side), generator=torch.Generator().manual_seed(0)))
         return network.to(memory_format=self.layout)
 
-    def vectors(self, network: Network, device: torch.device, start: int) -> Vectors:
+    def vectors(self, network: MethodNetwork, device: torch.device, start: int) -> Vectors:
         rows = self.rows.iloc[start : start + PIECE]
         inference = Inference.model_validate(json.loads(self.origin["inference"]))
         parts = []

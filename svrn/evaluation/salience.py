@@ -15,10 +15,10 @@ from svrn.data.loading import evaluation_batches
 from svrn.data.manifest import Manifest, read_parquet
 from svrn.errors import UserError
 from svrn.evaluation.embedding import test_images
+from svrn.evaluation.salience_score import StageSalience, score_salience
 from svrn.evaluation.torch_product import checked_device
-from svrn.model.output import Output
-from svrn.model.run import load_run, read_config
-from svrn.model.salience_score import StageSalience, score_salience
+from svrn.parts.output import Output
+from svrn.runs.run import load_run, read_config
 
 BATCH = 32
 
@@ -44,8 +44,7 @@ def salience_of_run(
         start = 0
         for names, images in evaluation_batches(manifest, rows, parameters.training.input, BATCH, cache=cache):
             with torch.inference_mode():
-                output = network(images.to(device), chances=network.chances(len(names), chance))
-            yield output, maps[start : start + len(names)]
+                yield network.look(images.to(device), generator=chance), maps[start : start + len(names)]
             start += len(names)
 
     return score_salience(looked())

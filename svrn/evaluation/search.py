@@ -25,7 +25,7 @@ from svrn.evaluation.embedding import PassOptions, embed
 from svrn.evaluation.grid import on_grid
 from svrn.evaluation.nearest import nearest
 from svrn.evaluation.options import Options
-from svrn.model.run import read_config
+from svrn.runs.run import read_config
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 
@@ -101,7 +101,7 @@ def index_of(run_dir: Path, gallery: Manifest, options: PassOptions) -> Index:
     Raises:
         UserError: no such run, or an image cannot be read.
     """
-    from svrn.model.weights import file_digest
+    from svrn.backbones.weights import file_digest
 
     parameters, _ = read_config(run_dir / "config.yaml")
     file = run_dir / "search" / f"{gallery.digest[:12]}-{_way(parameters, options)}.parquet"

@@ -13,7 +13,7 @@ from svrn.config.study import Run
 from svrn.data.augmentation import normalise
 from svrn.data.decode import decode
 from svrn.data.manifest import Manifest
-from svrn.model.run import load_run
+from svrn.runs.run import load_run
 
 BATCH = 32
 
@@ -59,18 +59,17 @@ def look(run: Run, manifest: Manifest, names: Sequence[str]) -> Iterator[Look]:
         pixels = torch.stack(
             [decode(manifest.image_path(paths[name]), options.size, options.interpolation) for name in part]
         ).numpy()
-        with torch.no_grad():
-            chances = network.chances(len(part), torch.Generator().manual_seed(0))
-            output = network(normalise(pixels), chances=chances, feature_maps=True)
+        output = network.look(normalise(pixels), generator=torch.Generator().manual_seed(0))
         for index, name in enumerate(part):
             stages = tuple(
                 StageLook(
                     scores=None if s.scores is None else s.scores[index].float().numpy(),
                     hidden=None if s.mask is None else s.mask[index].numpy() == 0,
-                    activation=s.feature_map[index].abs().mean(0).float().numpy(),
+                    activation=s.map[index].abs().mean(0).float().numpy(),
                     feature=s.feature[index].float().numpy(),
                     unified=None if s.unified is None else s.unified[index].float().numpy(),
                 )
-                for s in output.stages
+                for s in output.branches
+                if s.map is not None
             )
             yield Look(name, pixels[index].transpose(1, 2, 0), stages)

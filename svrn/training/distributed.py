@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from svrn.model import Output
+T = TypeVar("T")
 
 _TIMEOUT = timedelta(minutes=30)  # building a cache of decoded images can take that long
 
@@ -87,17 +88,26 @@ def gather(part: Tensor) -> Tensor:
     return _Gather.apply(part)  # type: ignore[no-any-return]
 
 
-def gather_output(output: Output, group: Group) -> Output:
-    """The network's results for the whole batch: what the losses read of every stage."""
-    if group.world == 1:
-        return output
-    stages = []
-    for stage in output.stages:
-        values = {field.name: getattr(stage, field.name) for field in dataclasses.fields(stage)}
-        read = ("feature", "normed", "logits", "unified", "scores", "reward_target")
-        gathered = {name: gather(values[name]) for name in read if values[name] is not None}
-        stages.append(dataclasses.replace(stage, **gathered, mask=None, feature_map=None))
-    return Output(tuple(stages))
+def gathered(tree: T, group: Group) -> T:
+    """What all processes have, from what this one has: every tensor in a tree of dataclasses, tuples and mappings.
+
+    Each tensor is per image, [b, ...]. Fields marked as not gathered (for eyes alone) are left at their defaults.
+    """
+    return tree if group.world == 1 else _gathered(tree)  # type: ignore[no-any-return]
+
+
+def _gathered(tree: Any) -> Any:
+    if isinstance(tree, Tensor):
+        return gather(tree)
+    if isinstance(tree, tuple):
+        return tuple(_gathered(one) for one in tree)
+    if isinstance(tree, Mapping):
+        return {name: _gathered(tree[name]) for name in sorted(tree)}
+    if dataclasses.is_dataclass(tree):
+        kept = [one for one in dataclasses.fields(tree) if one.metadata.get("gathered", True)]
+        values = {one.name: _gathered(getattr(tree, one.name)) for one in kept}
+        return cast(Any, type(tree))(**values)
+    return tree
 
 
 class GlobalBatchNorm(nn.modules.batchnorm._BatchNorm):

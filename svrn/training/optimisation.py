@@ -3,101 +3,69 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
-from torch import Tensor
-from torch.optim.adam import adam
-from torch.optim.sgd import sgd
+from torch import Tensor, nn
 
 from svrn.config.parameters import Optimisation
-from svrn.model import Network, parameter_groups
+from svrn.parts.network import MethodNetwork
+from svrn.training.groups import parameter_groups
 
 _BETAS, _EPSILON, _MOMENTUM = (0.9, 0.999), 1e-8, 0.9
+#: torch's names of what an optimiser remembers, as checkpoints have called them since the first.
+_STORED = {"exp_avg": "mean", "exp_avg_sq": "square", "step": "steps", "momentum_buffer": "momentum"}
 
 
-class Optimiser:
-    """Adam, or SGD with momentum 0.9, over the network's groups: torch's own arithmetic (its functional form, fused).
+def build_optimiser(
+    network: MethodNetwork, optimisation: Optimisation, losses: nn.Module | None = None
+) -> torch.optim.Optimizer:
+    """torch's Adam, or SGD with momentum 0.9, over the network's groups, fused.
 
-    torch's optimiser objects import the compiler when they are made, which costs every training process seconds.
-    A parameter without a gradient is left alone. `param_groups` are as torch's, `lr` the rate of the next step.
+    A parameter without a gradient is left alone.
     """
+    groups = parameter_groups(network, optimisation, losses)
+    if optimisation.optimiser == "adam":
+        return torch.optim.Adam(groups, betas=_BETAS, eps=_EPSILON, fused=True)
+    optimiser = torch.optim.SGD(groups, lr=optimisation.lr, momentum=_MOMENTUM, fused=True)
+    _begin_momenta(optimiser)
+    return optimiser
 
-    def __init__(self, network: Network, optimisation: Optimisation) -> None:
-        self.kind = optimisation.optimiser
-        self.param_groups = parameter_groups(network, optimisation)
-        self._parameters: list[Tensor] = [one for group in self.param_groups for one in group["params"]]
-        self._number = {id(parameter): number for number, parameter in enumerate(self._parameters)}
-        self._state: dict[int, dict[str, Tensor]] = {}
 
-    def zero_grad(self) -> None:
-        """Forget all gradients."""
-        for parameter in self._parameters:
-            parameter.grad = None
+def _begin_momenta(optimiser: torch.optim.Optimizer) -> None:
+    """Start momenta that are not there at zero, where the first step is the gradient's: torch's fused SGD cannot take
+    a step in which some parameters have one and others, without a gradient so far, do not."""
+    for group in optimiser.param_groups:
+        for parameter in group["params"]:
+            if "momentum_buffer" not in optimiser.state[parameter]:
+                optimiser.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
-    @torch.no_grad()
-    def step(self) -> None:
-        """Move every parameter that has a gradient."""
-        for group in self.param_groups:
-            moved = [parameter for parameter in group["params"] if parameter.grad is not None]
-            if not moved:
-                continue
-            gradients = [parameter.grad for parameter in moved]
-            states = [self._state_of(parameter) for parameter in moved]
-            if self.kind == "adam":
-                adam(
-                    moved,
-                    gradients,
-                    [state["mean"] for state in states],
-                    [state["square"] for state in states],
-                    [],
-                    [state["steps"] for state in states],
-                    fused=True,
-                    amsgrad=False,
-                    beta1=_BETAS[0],
-                    beta2=_BETAS[1],
-                    lr=group["lr"],
-                    weight_decay=group["weight_decay"],
-                    eps=_EPSILON,
-                    maximize=False,
-                )
-            else:
-                sgd(
-                    moved,
-                    gradients,
-                    [state["momentum"] for state in states],  # starts at zero: the first step is the gradient's
-                    fused=True,
-                    weight_decay=group["weight_decay"],
-                    momentum=_MOMENTUM,
-                    lr=group["lr"],
-                    dampening=0.0,
-                    nesterov=False,
-                    maximize=False,
-                )
 
-    def _state_of(self, parameter: Tensor) -> dict[str, Tensor]:
-        number = self._number[id(parameter)]
-        if number not in self._state:
-            names = ("mean", "square") if self.kind == "adam" else ("momentum",)
-            state = {name: torch.zeros_like(parameter) for name in names}
-            if self.kind == "adam":
-                state["steps"] = torch.zeros((), dtype=torch.float32, device=parameter.device)
-            self._state[number] = state
-        return self._state[number]
+def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Everything it remembers, by `NUMBER.NAME`; the number is the parameter's place over all groups."""
+    state = optimiser.state_dict()["state"]
+    return {
+        f"{number}.{_STORED[name]}": value
+        for number, one in state.items()
+        for name, value in one.items()
+        if value is not None
+    }
 
-    def tensors(self) -> dict[str, Tensor]:
-        """Everything it remembers, by `NUMBER.NAME`."""
-        return {f"{number}.{name}": value for number, one in self._state.items() for name, value in one.items()}
 
-    def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Go back to what `tensors()` gave."""
-        self._state = {}
-        for key, value in tensors.items():
-            number, name = key.split(".")
-            like = self._parameters[int(number)]
-            kept = value.to(like.device)
+def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Go back to what `optimiser_tensors` gave."""
+    names = {stored: name for name, stored in _STORED.items()}
+    state: dict[int, dict[str, Any]] = {}
+    for key, value in tensors.items():
+        number, name = key.split(".")
+        state.setdefault(int(number), {})[names[name]] = value
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    for parameter, remembered in optimiser.state.items():
+        for name, value in remembered.items():
             if value.dim() == 4:  # as the parameter lies in memory
-                kept = torch.empty_like(like).copy_(kept)
-            self._state.setdefault(int(number), {})[name] = kept
+                remembered[name] = torch.empty_like(parameter).copy_(value)
+    if isinstance(optimiser, torch.optim.SGD):
+        _begin_momenta(optimiser)
 
 
 def rate_factor(optimisation: Optimisation, step: int, steps_per_epoch: int) -> float:

@@ -19,7 +19,8 @@ from svrn.data.manifest import Manifest
 from svrn.errors import UserError
 from svrn.files import disk_errors, write_json, write_text
 from svrn.locks import release, try_lock
-from svrn.model import build_network
+from svrn.methods.rooms import build_losses, build_network
+from svrn.parts.output import Sizes
 from svrn.training.checkpoints import clear, save_tensors, sha256_of
 from svrn.training.device import prepare
 from svrn.training.distributed import Group
@@ -118,8 +119,10 @@ def train_process(job: Job, group: Group, stop: StopRequest, progress: Progress)
     folder = cache_folder() if execution.cache else None
     store = ImageStore(images.files, images.fingerprints, training.input, folder=folder, workers=execution.workers)
     batches = TrainingBatches(images, store, training, rank=group.rank, world=group.world)
-    network = build_network(parameters.model, images.identities)
-    trainer = Trainer(run.key, parameters, network, batches, run_dir, device, group, events, stop, progress)
+    sizes = Sizes(images.identities, len(images.files))
+    network = build_network(parameters, sizes)
+    losses = build_losses(parameters, sizes)
+    trainer = Trainer(run.key, parameters, network, losses, batches, run_dir, device, group, events, stop, progress)
     resumed = trainer.restore()
     if group.main:
         if starts == 0 and (run_dir / "events.jsonl").is_file():

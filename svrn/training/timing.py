@@ -23,10 +23,10 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from svrn.config.parameters import RunParameters
-from svrn.losses import total_loss
-from svrn.model import Network, build_network
+from svrn.methods.rooms import build_losses, build_network
+from svrn.parts.output import Seen, Sizes, Targets
 from svrn.training.device import autocast_type
-from svrn.training.optimisation import Optimiser
+from svrn.training.optimisation import build_optimiser
 
 _WARM = 2  # rounds before the measured ones
 _ROUNDS = (5, 50)  # at least, at most
@@ -125,9 +125,11 @@ class _Subject:
         self.labels = (torch.arange(batch) // training.batches.images % identities).to(device)
         self.autocast = autocast_type(training.numerics, device, lambda _: None)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.autocast is torch.float16)
-        self.network: Network = build_network(parameters.model, identities)
+        sizes = Sizes(identities, images=batch)
+        self.network = build_network(parameters, sizes)
         self.network.to(device, memory_format=layout)  # type: ignore[call-overload]
-        self.optimiser = Optimiser(self.network, training.optimisation)
+        self.losses = build_losses(parameters, sizes).to(device)
+        self.optimiser = build_optimiser(self.network, training.optimisation, self.losses)
         weights = sum(one.nbytes for one in self.network.state_dict().values())
         self.peaks = (weights + _peak(device, self.step), weights + _peak(device, self.infer))
         self.flops = (_flops(self.step) / batch, _flops(self.infer) / batch)
@@ -141,10 +143,10 @@ class _Subject:
         self.network.train()
         self.optimiser.zero_grad()
         with self._precision():
-            output = self.network(self.images, self.labels)
-        loss = total_loss(output, self.labels, self.parameters.training.losses).total
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        self.scaler.step(self.optimiser)  # type: ignore[arg-type]
+            output = self.network(Seen(self.images, self.labels, chance=self.network.chance(len(self.images))))
+        loss = self.losses(output, Targets(self.labels, torch.arange(len(self.labels)))).total
+        self.scaler.scale(loss).backward()
+        self.scaler.step(self.optimiser)
         self.scaler.update()
 
     def infer(self) -> None:

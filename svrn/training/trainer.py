@@ -14,12 +14,14 @@ from svrn.config.parameters import RunParameters
 from svrn.data.loading import Batch, TrainingBatches
 from svrn.errors import Interrupted, UserError
 from svrn.files import write_json
-from svrn.model import Network
+from svrn.parts.losses import MethodLosses
+from svrn.parts.network import MethodNetwork
+from svrn.parts.output import Seen
 from svrn.training.checkpoints import Checkpoint, load_newest, save_checkpoint, steps_saved
 from svrn.training.device import autocast_type, compiled, random_states, restore_random
 from svrn.training.distributed import Group, with_global_batch_norm
-from svrn.training.loss_step import PARTS, LossStep
-from svrn.training.optimisation import Optimiser, rate_factor
+from svrn.training.loss_step import LossStep
+from svrn.training.optimisation import build_optimiser, optimiser_tensors, rate_factor, restore_optimiser
 from svrn.training.progress import Progress
 from svrn.training.records import Events, StepLog
 from svrn.training.stop import StopRequest
@@ -37,7 +39,8 @@ class Trainer:
         self,
         key: str,
         parameters: RunParameters,
-        network: Network,
+        network: MethodNetwork,
+        losses: MethodLosses,
         batches: TrainingBatches,
         run_dir: Path,
         device: torch.device,
@@ -53,7 +56,8 @@ class Trainer:
         optimisation = training.optimisation
         self.accumulate = training.batches.accumulate
         self.steps_per_epoch = max(1, batches.per_epoch // self.accumulate)
-        self.steps = optimisation.epochs * self.steps_per_epoch
+        self.pretraining = parameters.method.pretraining_steps(parameters)
+        self.steps = self.pretraining + optimisation.epochs * self.steps_per_epoch
         self.step = 0
         self.log = StepLog()
         self.autocast = autocast_type(training.numerics, device, progress.say)
@@ -62,11 +66,13 @@ class Trainer:
         self.network = network.to(device, memory_format=self.layout)  # type: ignore[call-overload]
         if group.world > 1:
             with_global_batch_norm(self.network, device.type == "cuda")
-        self.optimiser = Optimiser(self.network, optimisation)
+        self.losses = losses.to(device)
+        self.optimiser = build_optimiser(self.network, optimisation, self.losses)
         self.base_rates = [float(one["lr"]) for one in self.optimiser.param_groups]
-        self.losses = self._loss_step()
+        self.parts = ("total", *losses.names)
+        self.loss_step = self._loss_step()
         self.network.train()
-        self._buffers = list(self.network.buffers())
+        self._buffers = [*self.network.buffers(), *self.losses.buffers()]
         self._sound = [buffer.clone() for buffer in self._buffers]
         self._pending: list[tuple[int, Tensor]] = []
         self._last_saved = (0.0, 0.0)  # elapsed when the last checkpoint ended, seconds it took
@@ -75,7 +81,7 @@ class Trainer:
         network: nn.Module = self.network
         if self.parameters.execution.compile:
             network = compiled(network, self.progress.say)
-        step = LossStep(network, self.parameters.training.losses, self.group, self.autocast)
+        step = LossStep(network, self.losses, self.group, self.autocast)
         if self.group.world == 1:
             return step
         devices = [self.device] if self.device.type == "cuda" else None
@@ -89,7 +95,8 @@ class Trainer:
     def checkpoint(self) -> Checkpoint:
         """Everything needed to go on from here."""
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
-        tensors |= {f"optimiser.{name}": value for name, value in self.optimiser.tensors().items()}
+        tensors |= {f"losses.{name}": value for name, value in self.losses.state_dict().items()}
+        tensors |= {f"optimiser.{name}": value for name, value in optimiser_tensors(self.optimiser).items()}
         tensors |= random_states(self.device)
         tensors["log"] = self.log.tensor()
         facts = {
@@ -105,7 +112,8 @@ class Trainer:
         if found is None:
             return False
         self.network.load_state_dict(_under(found.tensors, "network."))
-        self.optimiser.restore(_under(found.tensors, "optimiser."))
+        self.losses.load_state_dict(_under(found.tensors, "losses."))
+        restore_optimiser(self.optimiser, _under(found.tensors, "optimiser."))
         self.scaler.load_state_dict(found.facts["scaler"])
         restore_random(found.tensors, self.device)
         self.log.restore(found.facts["log_columns"], found.tensors["log"])
@@ -135,7 +143,7 @@ class Trainer:
         ended, took = self._last_saved
         since = self.events.elapsed - ended
         due = since >= self.parameters.execution.checkpoint_minutes * 60
-        at_epoch_end = self.step % self.steps_per_epoch == 0
+        at_epoch_end = self._scheduled(self.step) % self.steps_per_epoch == 0
         if due or (at_epoch_end and self.step < self.steps and since * _CHECKPOINT_SHARE >= took):
             self.save()
 
@@ -154,14 +162,21 @@ class Trainer:
             self._take_step(batches)
             if self.group.any(self.stop.asked is not None):
                 self._leave()
-            if self.step % self.steps_per_epoch == 0:
+            if self._scheduled(self.step) % self.steps_per_epoch == 0 and self._scheduled(self.step) > 0:
                 epoch_began = self._end_epoch(epoch_began)
             self._save_if_due()
         self._settle()
 
+    def _scheduled(self, step: int) -> int:
+        """A step's number in the schedule, which begins after the method's own pretraining; negative before."""
+        return step - self.pretraining
+
     def _batch_number(self, number: int) -> int:
         """The sampler's number of the `number`th batch used: an epoch's last few are left out where they do not fill
-        a step."""
+        a step. Pretraining uses batches beyond the schedule's, which are then the same for every method."""
+        number -= self.pretraining * self.accumulate
+        if number < 0:
+            number += self.steps * self.accumulate
         used = self.steps_per_epoch * self.accumulate
         if used > self.batches.per_epoch:  # a step is longer than an epoch
             return number
@@ -170,7 +185,10 @@ class Trainer:
 
     def _take_step(self, batches: Iterator[Batch]) -> None:
         training = self.parameters.training
-        factor = rate_factor(training.optimisation, self.step, self.steps_per_epoch)
+        scheduled = self._scheduled(self.step)
+        if scheduled >= 0 and scheduled % self.steps_per_epoch == 0:
+            self.losses.begin_epoch(scheduled // self.steps_per_epoch)
+        factor = self._rate_factor(self.step)
         for one, rate in zip(self.optimiser.param_groups, self.base_rates, strict=True):
             one["lr"] = rate * factor
         if self.device.type == "cpu":
@@ -185,34 +203,50 @@ class Trainer:
         self._pending.append((self.step, summed / self.accumulate))
         if self.device.type == "cpu":
             self._settle()  # before the weights move: a bad loss never reaches them
-        self.scaler.step(self.optimiser)  # type: ignore[arg-type]
+        self.scaler.step(self.optimiser)
         self.scaler.update()
         self.step += 1
         if len(self._pending) >= self.parameters.execution.log_every:
             self._settle()
         if self.group.main and self.log.rows:
             epochs = training.optimisation.epochs
-            epoch = (self.step - 1) // self.steps_per_epoch + 1
+            epoch = self._epoch(self.step - 1)
             loss = self.log.rows[-1][self.log.columns.index("total")]
             self.progress.step(self.step, self.steps, epoch, epochs, loss)
 
     def _accumulate(self, batch: Batch, number: int, last: bool) -> Tensor:
         """Forward, loss and gradient of one batch: the loss parts, detached."""
-        images = batch.images.to(self.device, memory_format=self.layout, non_blocking=True)
-        labels = batch.labels.to(self.device)
-        chances = self._chances(number)
-        losses = self.losses
-        split = isinstance(losses, nn.parallel.DistributedDataParallel) and not last
-        with losses.no_sync() if split else nullcontext():  # type: ignore[operator]
-            total, parts = losses(images, labels, chances)
+        seen = Seen(
+            images=batch.images.to(self.device, memory_format=self.layout, non_blocking=True),
+            labels=batch.labels.to(self.device),
+            chance=self._chance(number),
+            pretraining=self.step < self.pretraining,
+        )
+        step = self.loss_step
+        split = isinstance(step, nn.parallel.DistributedDataParallel) and not last
+        with step.no_sync() if split else nullcontext():  # type: ignore[operator]
+            total, parts = step(seen, batch.rows.to(self.device))
             self.scaler.scale(total / self.accumulate).backward()
         return parts  # type: ignore[no-any-return]
 
-    def _chances(self, number: int) -> Tensor | None:
-        """This process's part of what decides a batch's random masks: drawn for the whole batch, by its number."""
+    def _chance(self, number: int) -> dict[str, Tensor]:
+        """This process's part of what chance decides for a batch: drawn for the whole batch, by its number."""
         generator = torch.Generator().manual_seed((self.parameters.training.seed << 32) + number)
-        whole = self.network.chances(self.batches.whole, generator)
-        return None if whole is None else whole[:, self.batches.part]
+        whole = self.network.chance(self.batches.whole, generator)
+        return {name: one[self.batches.part] for name, one in whole.items()}
+
+    def _rate_factor(self, step: int) -> float:
+        """What the rates are multiplied by; pretraining runs at the full ones."""
+        scheduled = self._scheduled(step)
+        return (
+            1.0
+            if scheduled < 0
+            else rate_factor(self.parameters.training.optimisation, scheduled, self.steps_per_epoch)
+        )
+
+    def _epoch(self, step: int) -> int:
+        """The epoch of a step, from 1; 0 for pretraining."""
+        return max(0, self._scheduled(step) // self.steps_per_epoch + 1)
 
     # --- looking at losses -----------------------------------------------------------------------------------------
 
@@ -221,11 +255,11 @@ class Trainer:
         pending, self._pending = self._pending, []
         for step, values in pending:
             numbers = values.double().cpu()
-            parts = dict(zip(PARTS, numbers.tolist(), strict=True))
+            parts = dict(zip(self.parts, numbers.tolist(), strict=True))
             if not bool(torch.isfinite(numbers).all()):
                 self._diverged(step, parts)
-            rate = self.base_rates[0] * rate_factor(self.parameters.training.optimisation, step, self.steps_per_epoch)
-            self.log.add({"step": step + 1, "epoch": step // self.steps_per_epoch + 1, "lr": rate, **parts})
+            rate = self.base_rates[0] * self._rate_factor(step)
+            self.log.add({"step": step + 1, "epoch": self._epoch(step), "lr": rate, **parts})
 
     def _diverged(self, step: int, parts: dict[str, float]) -> None:
         numbers = range(step * self.accumulate, (step + 1) * self.accumulate)
@@ -266,7 +300,7 @@ class Trainer:
             images = (self.step - step) * self.accumulate * self.parameters.training.batches.identities
             images *= self.parameters.training.batches.images
             seconds = max(self.events.elapsed - elapsed, 1e-9)
-            epoch = self.step // self.steps_per_epoch
+            epoch = self._epoch(self.step - 1)
             self.events.write("epoch", epoch=epoch, step=self.step, images_per_second=round(images / seconds, 2))
         return self.events.elapsed, self.step
 

@@ -29,9 +29,8 @@ PARAMETERS = RunParameters.model_validate(
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
     import yaml
+    from building import build_network
     from safetensors.torch import save_file
-
-    from svrn.model import build_network
 
     folder = tmp_path_factory.mktemp("runs") / "0123456789ab"
     folder.mkdir()

@@ -20,7 +20,7 @@ from svrn.errors import UserError
 from svrn.evaluation import embedding
 from svrn.evaluation.embedding import PassOptions, embed
 from svrn.evaluation.evaluator import evaluate
-from svrn.model.run import read_config
+from svrn.runs.run import read_config
 
 
 @pytest.fixture(autouse=True)

@@ -17,8 +17,9 @@ from svrn.data.manifest import Manifest, write_manifest
 from svrn.errors import UserError
 from svrn.evaluation.embedding import test_images
 from svrn.evaluation.salience import salience_of_run
-from svrn.model.run import load_run, read_config
-from svrn.model.salience_score import on_grid
+from svrn.evaluation.salience_score import on_grid
+from svrn.parts.output import Seen
+from svrn.runs.run import load_run, read_config
 
 
 def with_truth(manifest: Manifest, folder: Path) -> Manifest:
@@ -40,7 +41,7 @@ def test_numbers_of_the_first_stage_are_those_of_a_direct_look(run: Path, manife
     parameters: RunParameters = read_config(run / "config.yaml")[0]
     network, chosen, free = load_run(run), [], []
     for names, images in evaluation_batches(known, rows, parameters.training.input, 1):
-        mask = network(images).stages[0].mask[0].bool().numpy()
+        mask = network(Seen(images)).branches[0].mask[0].bool().numpy()
         detail = on_grid(torch.tensor(truth[names[0]]).reshape(1, 16, 16) / 255, mask.shape[0])[0].numpy()
         chosen.append(detail[~mask].mean())
         free.append(detail.mean())

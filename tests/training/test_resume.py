@@ -275,10 +275,12 @@ def test_accumulation_adds_gradients(patterns, tmp_path):
     """One step over 2 batches moves the weights by the mean of the two batches' gradients."""
     import copy
 
+    from building import build_network, total_loss
+
     from svrn.data.cache import ImageStore
     from svrn.data.loading import TrainingBatches, training_images
-    from svrn.losses import total_loss
-    from svrn.model import build_network
+    from svrn.methods.rooms import build_losses
+    from svrn.parts.output import Seen, Sizes
     from svrn.training.distributed import Group
     from svrn.training.progress import Progress
     from svrn.training.records import Events
@@ -294,11 +296,12 @@ def test_accumulation_adds_gradients(patterns, tmp_path):
     network = build_network(run.parameters.model, images.identities)
     twin = copy.deepcopy(network).train()
     arguments = (tmp_path, torch.device("cpu"), Group(), Events(tmp_path / "e"), StopRequest(), Progress("x"))
-    trainer = Trainer(run.key, run.parameters, network, batches, *arguments)
+    losses = build_losses(run.parameters, Sizes(images.identities))
+    trainer = Trainer(run.key, run.parameters, network, losses, batches, *arguments)
     trainer._take_step(iter([batches.batch(0), batches.batch(1)]))
     for number in (0, 1):
         batch = batches.batch(number)
-        total = total_loss(twin(batch.images, batch.labels), batch.labels, run.parameters.training.losses).total
+        total = total_loss(twin(Seen(batch.images, batch.labels)), batch.labels, run.parameters.training.losses).total
         (total / 2).backward()
     for ours, theirs in zip(network.parameters(), twin.parameters(), strict=True):
         assert torch.allclose(ours, theirs - 0.001 * theirs.grad, atol=1e-6)

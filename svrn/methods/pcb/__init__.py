@@ -1,0 +1,1 @@
+"""PCB, part-based convolutional baseline: the worked example of docs/methods.md."""

@@ -1,0 +1,185 @@
+"""A trained network taken elsewhere: ONNX or torch.export, checked to give the same embeddings."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from svrn.config.identity import canonical_json, effective_inference
+from svrn.config.parameters import Inference, RunParameters
+from svrn.data.augmentation import DEVIATION, MEAN
+from svrn.errors import UserError
+from svrn.files import atomic_write
+from svrn.parts.network import MethodNetwork
+from svrn.runs.run import load_run, read_config
+
+Format = Literal["onnx", "torch-export"]
+
+SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "torch-export": ".pt2"}
+#: The most that an element of an embedding may differ by, relative to the greatest element of its batch.
+TOLERANCE = 1e-4
+CHECKED_BATCHES = (1, 2, 5)
+
+
+class Embedder(nn.Module):
+    """Images [B, 3, H, W], float32, normalised as for ImageNet, to embeddings [B, D] by a run's own inference."""
+
+    def __init__(self, network: MethodNetwork, inference: Inference) -> None:
+        super().__init__()
+        self.network = network
+        self.inference = inference
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Embeddings [B, D] float32."""
+        return self.network.embed(images, self.inference)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written, and how far its embeddings are from the network's (see `TOLERANCE`)."""
+
+    path: Path
+    format: Format
+    dimension: int
+    disagreement: float
+
+
+def export(run_dir: Path, form: Format, out: Path) -> Exported:
+    """Write a run's network as `form` to `out`; it is read back and compared before it takes its name.
+
+    The file takes any batch size at the run's input size, and says in its metadata where it came from and how images
+    are normalised.
+
+    Raises:
+        UserError: no such run or weights; masks by chance, which no file can repeat; a network that the format cannot
+            hold; embeddings that differ by more than `TOLERANCE`.
+    """
+    parameters, _ = read_config(run_dir / "config.yaml")
+    if not parameters.method.repeatable(parameters):
+        raise UserError(
+            "this run's embeddings are drawn by chance, no file gives the same ones",
+            where=str(run_dir),
+            mend="export another run",
+        )
+    embedder = Embedder(load_run(run_dir), parameters.inference).eval()
+    with atomic_write(out) as temporary:
+        target = temporary.with_name(f"{temporary.name}{SUFFIXES[form]}")
+        try:
+            _write(embedder, parameters, run_dir.name, form, target)
+            dimension, disagreement = _compare(embedder, parameters, form, target)
+            target.replace(temporary)
+        finally:
+            target.unlink(missing_ok=True)
+    return Exported(out, form, dimension, disagreement)
+
+
+def _write(embedder: Embedder, parameters: RunParameters, run: str, form: Format, path: Path) -> None:
+    images = _images(parameters, 3)
+    metadata = _metadata(parameters, run)
+    try:
+        with _quiet(), torch.no_grad():
+            shapes = {"images": {0: torch.export.Dim("batch", min=1)}}
+            program = torch.export.export(embedder, (images,), dynamic_shapes=shapes)
+            if form == "torch-export":
+                torch.export.save(program, path, extra_files={"svrn.json": canonical_json(metadata)})
+                return
+            made = torch.onnx.export(
+                program,
+                input_names=["images"],
+                output_names=["embedding"],
+                dynamo=True,
+                custom_translation_table={torch.ops.aten.sort.stable: _stable_sort()},
+            )
+    except (RuntimeError, TypeError, torch.onnx.errors.OnnxExporterError) as error:
+        first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise UserError(f"this network cannot be written as {form}: {first}", where=run) from error
+    assert made is not None
+    made.model.metadata_props.update(metadata)
+    made.save(str(path), external_data=False)
+
+
+def _stable_sort() -> Any:
+    """Algorithm 1's sort for ONNX, whose TopK puts the lower index first among equals: a stable sort."""
+    import onnxscript
+
+    op: Any = onnxscript.opset18  # its own types refuse what Shape gives
+
+    def sort(self: Any, *, stable: bool = True, dim: int = -1, descending: bool = False) -> Any:
+        count = op.Gather(op.Shape(self), op.Constant(value_ints=[dim]))
+        return op.TopK(self, count, axis=dim, largest=int(descending), sorted=1)
+
+    return sort
+
+
+def _metadata(parameters: RunParameters, run: str) -> dict[str, str]:
+    training = parameters.training.input
+    return {
+        "svrn.run": run,
+        "svrn.input": canonical_json(
+            {"size": training.size, "interpolation": training.interpolation, "antialias": True, "channels": "RGB"}
+        ),
+        "svrn.normalisation": canonical_json({"mean": list(MEAN), "deviation": list(DEVIATION), "range": [0, 255]}),
+        "svrn.inference": canonical_json(effective_inference(parameters)),
+    }
+
+
+def _images(parameters: RunParameters, batch: int) -> Tensor:
+    side = parameters.training.input.size
+    return torch.randn(batch, 3, side, side, generator=torch.Generator().manual_seed(batch))
+
+
+def _compare(embedder: Embedder, parameters: RunParameters, form: Format, path: Path) -> tuple[int, float]:
+    """The embeddings' length, and the greatest difference over batches of several sizes."""
+    other = _read(form, path)
+    worst, dimension = 0.0, 0
+    for batch in CHECKED_BATCHES:
+        images = _images(parameters, batch)
+        wanted = embedder(images).numpy()
+        given = other(images)
+        dimension = wanted.shape[1]
+        if given.shape != wanted.shape or not np.isfinite(given).all():
+            raise UserError(f"the {form} file gives {given.shape}, wanted {wanted.shape}, finite", where=str(path))
+        worst = max(worst, float(np.abs(given - wanted).max() / max(1.0, float(np.abs(wanted).max()))))
+    if worst > TOLERANCE:
+        raise UserError(f"the {form} file's embeddings differ by {worst:.1e}, at most {TOLERANCE:.0e} is allowed")
+    return dimension, worst
+
+
+def _read(form: Format, path: Path) -> Any:
+    if form == "torch-export":
+        module = torch.export.load(path).module()
+
+        def run_program(images: Tensor) -> Any:
+            with torch.no_grad():
+                return module(images).numpy()
+
+        return run_program
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return lambda images: session.run(["embedding"], {"images": images.numpy()})[0]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporters print what concerns their own developers."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
