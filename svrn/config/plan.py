@@ -167,7 +167,11 @@ def _paper_step(study: Study) -> float | None:
     for table in study.tables.values():
         for row in table.rows:
             for column, reported in zip(table.columns, row.reported, strict=True):
-                if column.metric == "train.ms" and row.model == "baseline" and isinstance(reported, (int, float)):
+                if (
+                    column.metric == "train.ms"
+                    and row.model == study.suite.baseline
+                    and isinstance(reported, (int, float))
+                ):
                     return float(reported)
     return None
 

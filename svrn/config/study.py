@@ -146,6 +146,13 @@ class Study:
         """The cells that a run feeds."""
         return [cell for cell in self.cells if run in cell.runs]
 
+    def row_name(self, model: str, table: str | None = None) -> str:
+        """What a table (the first that has it) calls the row of a model as it is; the model's own name without one."""
+        tables = [self.tables[table]] if table in self.tables else list(self.tables.values())
+        rows = [row for one in tables for row in one.rows if row.model == model]
+        plain = [row.method for row in rows if not row.overrides]
+        return next(iter([*plain, *(row.method for row in rows)]), model)
+
     @property
     def folder(self) -> Path:
         return RESULTS / self.name

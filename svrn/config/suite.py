@@ -24,6 +24,8 @@ class Suite(Strict):
     benchmarks: dict[str, str] = Field(description="the benchmark file that fills each role")
     seeds: tuple[int, ...] = Field(min_length=1)
     tables: tuple[str, ...] = Field(min_length=1)
+    method: str = Field("svrn", description="model in params/models/ whose gain the report is about")
+    baseline: str = Field("baseline", description="model in params/models/ that it is held against")
     extends: str | None = Field(None, description="suite whose overrides, per_benchmark and per_model these lie over")
     overrides: dict[str, Any] = Field(default_factory=dict, description="on params/base.yaml, for every run")
     per_benchmark: dict[str, dict[str, Any]] = Field(default_factory=dict, description="for the runs of one role")

@@ -48,6 +48,9 @@ class Row(Strict):
     model: str | None = Field(None, description="overlay in params/models/ that makes this row")
     overrides: dict[str, Any] = Field(default_factory=dict, description="further parameters of this row alone")
     attributes: dict[str, str] = Field(default_factory=dict, description="what the paper prints beside the method")
+    control: str | None = Field(
+        None, description="what it would mean if the suite's method were no better than this row, as a clause"
+    )
     reported: tuple[float | Literal["lost"] | None, ...] = Field(
         description="the paper's numbers, a column each; null: not reported; lost: missing from the copy at hand"
     )

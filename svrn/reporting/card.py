@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
+from svrn.config.parameters import RunParameters
 from svrn.errors import UserError
 
 METRICS = ("mAP", "CMC@1", "CMC@5", "CMC@10", "mINP")
@@ -22,8 +24,15 @@ def model_card(run_dir: Path) -> str:
     """
     config = _read(run_dir / "config.yaml")
     record, environment = _read(run_dir / "run.json"), _read(run_dir / "env.json")
-    parameters = config["parameters"]
-    return "\n".join([*_head(run_dir.name, parameters), *_facts(config, record, environment), *_scores(run_dir)]) + "\n"
+    run = _parameters(config, run_dir / "config.yaml")
+    return "\n".join([*_head(run_dir.name, run), *_facts(run, config, record, environment), *_scores(run_dir)]) + "\n"
+
+
+def _parameters(config: Mapping[str, Any], path: Path) -> RunParameters:
+    try:
+        return RunParameters.model_validate(config["parameters"])
+    except ValidationError as error:
+        raise UserError(f"not the configuration of a run: {error}", where=str(path)) from error
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -39,32 +48,29 @@ def _read(path: Path) -> Mapping[str, Any]:
     return content
 
 
-def _head(key: str, parameters: Mapping[str, Any]) -> Iterable[str]:
-    model = parameters["model"]
-    stages = model["stages"]["count"]
-    kind = "one-stage baseline" if stages == 1 else f"SVRN of {stages} stages"
-    yield f"# Run {key}: {kind} on {model['backbone']['name']}"
+def _head(key: str, run: RunParameters) -> Iterable[str]:
+    yield f"# Run {key}: {run.method.kind(run)} on {run.model.backbone.name}"
     yield ""
     yield (
         f"Embeds an image of a vehicle, so that images of one vehicle lie near each other. Input: RGB,"
-        f" {parameters['training']['input']['size']} px square."
+        f" {run.training.input.size} px square."
     )
 
 
-def _facts(config: Mapping[str, Any], record: Mapping[str, Any], environment: Mapping[str, Any]) -> Iterable[str]:
-    code, parameters = environment.get("code", {}), config["parameters"]
-    optimisation, model = parameters["training"]["optimisation"], parameters["model"]
+def _facts(
+    run: RunParameters, config: Mapping[str, Any], record: Mapping[str, Any], environment: Mapping[str, Any]
+) -> Iterable[str]:
+    code, training = environment.get("code", {}), run.training
     weights = {"imagenet": "ImageNet weights", "random": "random weights", "file": "a weights file"}
     dirty = {True: ", with changes (env.json holds them)", False: ", clean tree"}.get(code.get("dirty"), "")
     facts = {
         "Training images": f"{config.get('benchmark', 'not known')}, {config.get('identities', '?')} vehicles,"
         f" digest {str(config.get('train_digest', 'not known'))[:12]}",
-        "Started from": weights.get(model["backbone"]["weights"], "not known"),
-        "Masks": _masks(model),
-        "Unified layer": "trained" if model["unified"]["enabled"] else "none",
-        "Training": f"{optimisation['epochs']} epochs, {record.get('steps', '?')} steps of"
-        f" {parameters['training']['batches']['identities']} x {parameters['training']['batches']['images']} images,"
-        f" {optimisation['optimiser']}, learning rate {optimisation['lr']}, seed {parameters['training']['seed']}",
+        "Started from": weights[run.model.backbone.weights],
+        **run.method.facts(run),
+        "Training": f"{training.optimisation.epochs} epochs, {record.get('steps', '?')} steps of"
+        f" {training.batches.identities} x {training.batches.images} images,"
+        f" {training.optimisation.optimiser}, learning rate {training.optimisation.lr}, seed {training.seed}",
         "Device": f"{record.get('device', 'not known')}, {record.get('device_seconds', '?')} device-seconds,"
         f" {record.get('precision', '?')}",
         "Code": f"{str(code.get('commit', 'not known'))[:12]}{dirty}; torch {environment.get('torch', '?')}",
@@ -74,14 +80,6 @@ def _facts(config: Mapping[str, Any], record: Mapping[str, Any], environment: Ma
     yield "| | |"
     yield "|---|---|"
     yield from (f"| {name} | {_cell(value)} |" for name, value in facts.items())
-
-
-def _masks(model: Mapping[str, Any]) -> str:
-    salience, masked = model["salience"], model["stages"]["count"] - 1
-    if masked == 0 or salience["scores"] == "none":
-        return "none"
-    alphas = ", ".join(f"{alpha:.0%}" for alpha in salience["alphas"][:masked])
-    return f"{salience['scores']}, {alphas} of a {salience['grid']}x{salience['grid']} grid"
 
 
 def _scores(run_dir: Path) -> Iterable[str]:

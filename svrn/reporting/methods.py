@@ -9,9 +9,6 @@ from svrn.config.study import Cell, Evaluation, Study
 from svrn.reporting.cells import Result
 from svrn.reporting.records import Records
 
-BASELINE = "baseline"
-SVRN = "svrn"
-
 
 @dataclass(frozen=True)
 class Method:
@@ -60,4 +57,4 @@ def baseline_cell(cell: Cell, study: Study) -> Cell | None:
     """The plain baseline's cell in the same column, in the cell's own table first."""
     same = [c for c in study.cells if c.column == cell.column and c.benchmark == cell.benchmark]
     own = [c for c in same if c.table == cell.table]
-    return next((c for c in [*own, *same] if is_plain(c, study, BASELINE)), None)
+    return next((c for c in [*own, *same] if is_plain(c, study, study.suite.baseline)), None)

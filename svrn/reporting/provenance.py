@@ -14,8 +14,6 @@ from svrn.errors import UserError
 from svrn.reporting.cells import Result
 from svrn.reporting.records import MLFLOW_TAG, Records, run_facts
 
-BASELINE_MODEL = "baseline"
-
 
 @dataclass(frozen=True)
 class SeedEvidence:
@@ -114,7 +112,7 @@ def against_baseline(cell: Cell, study: Study) -> list[str]:
         return []
     for other in study.cells:
         same_data = other.benchmark == cell.benchmark or cell.benchmark is None
-        if other.parameters and same_data and _model(other, study) == BASELINE_MODEL:
+        if other.parameters and same_data and _model(other, study) == study.suite.baseline:
             return parameter_differences(other.parameters[0], cell.parameters[0])
     return []
 

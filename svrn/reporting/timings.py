@@ -9,8 +9,6 @@ from svrn.config.study import Cell, Study
 from svrn.config.tables import TIMINGS
 from svrn.reporting.records import Records
 
-BASELINE_ROW, SVRN_ROW = "Baseline", "SVRN"
-
 
 @dataclass(frozen=True)
 class Timing:
@@ -59,7 +57,7 @@ def read_timings(study: Study, records: Records) -> Timings:
 
 @dataclass(frozen=True)
 class Ratio:
-    """SVRN over its baseline: the paper's where it has one, and ours."""
+    """The suite's method over its baseline: the paper's where it has one, and ours."""
 
     name: str
     paper: float | None
@@ -67,12 +65,14 @@ class Ratio:
 
 
 def ratios(timings: Timings, study: Study) -> list[Ratio]:
-    """Times and FLOPs of SVRN over those of its baseline."""
+    """Times and FLOPs of the suite's method over those of its baseline."""
+    timed = next((cell.table for cell in study.cells if cell.metric in TIMINGS), None)
+    method, baseline = (study.row_name(model, timed) for model in (study.suite.method, study.suite.baseline))
     printed = {(c.row, c.column): c.reported for c in study.cells if c.metric in TIMINGS}
     found = []
     for name, column in (("training time", "train.ms"), ("inference time", "inference.ms")):
-        paper = (printed.get((SVRN_ROW, column)), printed.get((BASELINE_ROW, column)))
-        ours = (timings.by_cell.get((SVRN_ROW, column)), timings.by_cell.get((BASELINE_ROW, column)))
+        paper = (printed.get((method, column)), printed.get((baseline, column)))
+        ours = (timings.by_cell.get((method, column)), timings.by_cell.get((baseline, column)))
         known = isinstance(paper[0], float) and isinstance(paper[1], float)
         found.append(
             Ratio(
@@ -82,13 +82,13 @@ def ratios(timings: Timings, study: Study) -> list[Ratio]:
             )
         )
     for name, key in (("training FLOPs", "train_flops"), ("inference FLOPs", "inference_flops")):
-        above, below = (timings.cost.get(row, {}).get(key) for row in (SVRN_ROW, BASELINE_ROW))
+        above, below = (timings.cost.get(row, {}).get(key) for row in (method, baseline))
         found.append(Ratio(name, None, above / below if above and below else None))
     return found
 
 
 def timing_notes(timings: Timings, study: Study) -> list[str]:
-    """What stands below table 7: the device, and SVRN over its baseline."""
+    """What stands below table 7: the device, and the suite's method over its baseline."""
     notes = [f"Measured on {timings.device}."] if timings.device else []
     parts = []
     for ratio in ratios(timings, study):
@@ -96,4 +96,4 @@ def timing_notes(timings: Timings, study: Study) -> list[str]:
         sides += [f"ours {ratio.ours:.3f}"] if ratio.ours is not None else []
         if sides:
             parts.append(f"{ratio.name} {', '.join(sides)}")
-    return [*notes, f"SVRN / baseline: {'; '.join(parts)}."]
+    return [*notes, f"{study.row_name(study.suite.method)} / baseline: {'; '.join(parts)}."]

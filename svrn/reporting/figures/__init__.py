@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from svrn.config.tables import TIMINGS
-from svrn.reporting.methods import BASELINE, SVRN
 from svrn.reporting.suite import SuiteReport
 
-#: Where the paper's own gain is read: rows SVRN and Baseline of this table and column.
+#: Where the paper's own gain is read: the rows of the suite's method and baseline in this table and column.
 PAPERS_GAIN = ("table1", "veri776.mAP")
 
 
@@ -40,19 +39,22 @@ def write_figures(report: SuiteReport) -> list[Path]:
 
 
 def _cost(report: SuiteReport, folder: Path) -> list[Path]:
-    """SVRN's cost against its gain, where both were measured."""
+    """The cost of the suite's method against its gain, where both were measured."""
     from svrn.reporting.figures.cost import draw_cost
     from svrn.reporting.figures.style import save
     from svrn.reporting.timings import ratios, read_timings
 
     study, by_model = report.study, {method.model: method for method in report.methods}
     measured = ratios(read_timings(study, report.records), study)
-    if BASELINE not in by_model or SVRN not in by_model or all(r.ours is None for r in measured):
+    main, base = by_model.get(study.suite.method), by_model.get(study.suite.baseline)
+    if main is None or base is None or all(r.ours is None for r in measured):
         return []
-    gain = report.comparisons.of(by_model[SVRN].evaluations, by_model[BASELINE].evaluations, "mAP")
+    gain = report.comparisons.of(main.evaluations, base.evaluations, "mAP")
     if gain is None:
         return []
     printed = {r.cell.row: r.reported for r in report.results if (r.cell.table, r.cell.column) == PAPERS_GAIN}
-    above, below = printed.get("SVRN"), printed.get("Baseline")
+    above, below = (
+        printed.get(study.row_name(model, PAPERS_GAIN[0])) for model in (study.suite.method, study.suite.baseline)
+    )
     paper = above - below if above is not None and below is not None else None
-    return save(draw_cost(measured, paper, gain.paired.difference), folder / "cost")
+    return save(draw_cost(study.row_name(main.model), measured, paper, gain.paired.difference), folder / "cost")

@@ -1,4 +1,4 @@
-"""What SVRN costs and what it gains: time and FLOPs over the baseline's against the gain in mAP."""
+"""What a method costs and what it gains: time and FLOPs over the baseline's against the gain in mAP."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from svrn.reporting.timings import Ratio
 MARKERS = {"training time": "o", "inference time": "s", "training FLOPs": "^", "inference FLOPs": "v"}
 
 
-def draw_cost(ratios: Sequence[Ratio], paper: float | None, ours: Interval) -> Figure:
-    """Each cost of SVRN relative to its baseline (1 is as much) against its gain in mAP, the paper's and ours.
+def draw_cost(method: str, ratios: Sequence[Ratio], paper: float | None, ours: Interval) -> Figure:
+    """Each cost of a method relative to its baseline (1 is as much) against its gain in mAP, the paper's and ours.
 
     paper: the paper's gain in points. ours: ours with its paired 95% interval.
     """
@@ -31,6 +31,6 @@ def draw_cost(ratios: Sequence[Ratio], paper: float | None, ours: Interval) -> F
             )
     axis.plot(1, 0, "x", color="black", label="baseline")
     axis.axhline(0, color="#444444", linewidth=0.8)
-    axis.set(xlabel="cost over the baseline's", ylabel="gain in mAP, points", title="What SVRN costs and gains")
+    axis.set(xlabel="cost over the baseline's", ylabel="gain in mAP, points", title=f"What {method} costs and gains")
     figure.legend(loc="outside right upper")
     return figure

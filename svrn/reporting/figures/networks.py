@@ -10,20 +10,21 @@ from svrn.config.study import Cell, Run
 from svrn.data.manifest import Manifest
 from svrn.errors import UserError
 from svrn.reporting.figures.style import save
-from svrn.reporting.methods import SVRN, is_plain
+from svrn.reporting.methods import is_plain
 from svrn.reporting.suite import SuiteReport
 
 IMAGES = 5
 VEHICLES = 5
 IMAGES_EACH = 6
-#: Rows of the constraint's table, in the order in which Fig. 4 adds its parts.
-SPACES = ("SVRN w/o CSC", "SVRN+VCC", "SVRN+ICC", "SVRN+DCC", "SVRN+CSC", "SVRN")
+#: The table whose rows add the constraint's parts one by one, as Fig. 4 does.
+SPACES = "table5"
 
 
 def draw(report: SuiteReport, folder: Path) -> list[Path]:
     """Fig. 4 and Fig. 5 from the runs that have weights; what cannot be drawn is named in the findings."""
     paths: list[Path] = []
-    cell = next((c for c in report.study.cells if c.evaluations and is_plain(c, report.study, SVRN)), None)
+    main = report.study.suite.method
+    cell = next((c for c in report.study.cells if c.evaluations and is_plain(c, report.study, main)), None)
     if cell is None or cell.benchmark is None:
         return []
     manifest = report.records.manifest(cell.benchmark)
@@ -67,10 +68,12 @@ def _fig4(report: SuiteReport, manifest: Manifest, folder: Path) -> list[Path]:
     rows = rows.groupby("vehicle", sort=True).head(IMAGES_EACH)
     vehicles = rows["vehicle"].to_numpy(dtype=np.int64)
     spaces, seen = [], set()
-    for name in SPACES:
-        cell = next((c for c in report.study.cells if c.row == name and c.evaluations), None)
+    study = report.study
+    rows_of_table = dict.fromkeys(c.row for c in study.cells if c.table == SPACES)
+    for name in [*rows_of_table, study.row_name(study.suite.method)]:
+        cell = next((c for c in study.cells if c.row == name and c.evaluations), None)
         run = _trained(report, cell) if cell else None
-        if run is None or run.key in seen or run.parameters.model.stages.count < 2:
+        if run is None or run.key in seen or run.parameters.method.branches(run.parameters) < 2:
             continue
         seen.add(run.key)
         stages = [one.stages for one in look(run, manifest, rows["image"].tolist())]

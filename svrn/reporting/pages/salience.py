@@ -1,4 +1,4 @@
-"""Where a trained SVRN looks: the suppressed cells and scores of the queries that cells' pages show."""
+"""Where a trained network looks: the suppressed cells and scores of the queries that cells' pages show."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ def overlays(
         wanted.setdefault(entry.evaluation.run, {}).update(dict.fromkeys(chosen))
     for key, names in wanted.items():
         run = report.study.runs[key]
-        masked = run.parameters.model.stages.count > 1 and run.parameters.model.salience.scores != "none"
-        if not masked or not (run.folder / "model.safetensors").is_file():
+        if not run.parameters.method.hides_cells(run.parameters) or not (run.folder / "model.safetensors").is_file():
             continue
         try:
-            content = {str(images.number(seen.image)): stages_of(seen) for seen in look(run, manifest, list(names))}
+            looks = list(look(run, manifest, list(names)))
         except UserError as error:
             report.records.say(run.folder, f"no salience overlay: {error}")
             continue
-        grid = run.parameters.model.salience.grid
-        yield f"{key}-{manifest.benchmark}", {"grid": grid, "images": content}
+        content = {str(images.number(seen.image)): stages_of(seen) for seen in looks}
+        grids = [len(stage.hidden) for seen in looks for stage in seen.stages if stage.hidden is not None]
+        yield f"{key}-{manifest.benchmark}", {"grid": grids[0], "images": content}
 
 
 def _stage(stage: StageLook) -> dict[str, Any] | None:

@@ -28,7 +28,7 @@ POLICY = (
 CAPTIONS = {
     "ap": "AP of the queries, by method",
     "cmc": "CMC up to rank 20, by method",
-    "cost": "What SVRN costs and gains over its baseline",
+    "cost": "What the method costs and gains over its baseline",
     "fig4-feature-space": "The stages' features of a few vehicles (the paper's Fig. 4)",
     "fig5-salience": "Suppressed cells and feature maps of the stages (the paper's Fig. 5)",
     "training": "The loss and its parts by step",

@@ -1,0 +1,1 @@
+"""A trained run taken up again: opened from its folder, and exported."""
