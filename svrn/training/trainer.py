@@ -219,6 +219,7 @@ class Trainer:
         seen = Seen(
             images=batch.images.to(self.device, memory_format=self.layout, non_blocking=True),
             labels=batch.labels.to(self.device),
+            side=None if batch.side is None else batch.side.to(self.device),
             chance=self._chance(number),
             pretraining=self.step < self.pretraining,
         )
