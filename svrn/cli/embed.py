@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from svrn.config.parameters import Inference
+    from svrn.config.parameters import RunParameters
 
 
 class Arithmetic(StrEnum):
@@ -44,7 +44,7 @@ def embed(
     named = benchmark.endswith(".parquet")
     file = Path(benchmark) if named else DATA / benchmark / "manifest.parquet"
     folder = Path(run) if Path(run, "config.yaml").is_file() else RESULTS / "runs" / run
-    asked = _inference(folder.name, benchmark, inference, suite) if inference else None
+    asked = _asked(folder.name, benchmark, inference, suite) if inference else None
     with lease(devices, holder=f"embedding with run {folder.name}"):
         import torch
 
@@ -57,15 +57,18 @@ def embed(
 
         torch.set_num_threads(threads())
         parameters, _ = read_config(folder / "config.yaml")
-        way = asked or parameters.inference
+        way = asked.inference if asked else parameters.inference
+        method = asked.method if asked else parameters.method
         if flip:
             way = way.model_copy(update={"flip": True})
-        parameters = parameters.model_copy(update={"inference": way})
+        parameters = parameters.model_copy(update={"inference": way, "method": method})
         manifest = read_manifest(file)
-        name = f"{manifest.benchmark if named else benchmark}-{inference_key(parameters)}.parquet"
+        name = f"{manifest.benchmark if named else benchmark}-{inference or inference_key(parameters)}.parquet"
         target = out or folder / "embeddings" / name
         options = PassOptions(
             inference=way,
+            method=method,
+            folder=file.parent,
             arithmetic=arithmetic.value if arithmetic else None,
             devices=tuple(device_names(devices)),
             batch=batch,
@@ -82,7 +85,7 @@ def embed(
     print(f"{len(made.images)} embeddings of length {made.vectors.shape[1]}: {target}")
 
 
-def _inference(run: str, benchmark: str, key: str, suite: str | None) -> Inference:
+def _asked(run: str, benchmark: str, key: str, suite: str | None) -> RunParameters:
     from svrn.config.documents import suggestion
     from svrn.config.study import load_study
     from svrn.errors import UserError
@@ -96,4 +99,4 @@ def _inference(run: str, benchmark: str, key: str, suite: str | None) -> Inferen
             where="svrn embed",
             mend=suggestion(f"{benchmark}-{key}", names) or "leave --inference out to take the run's own options",
         )
-    return found.parameters.inference
+    return found.parameters

@@ -91,11 +91,11 @@ def benchmark_side_digest(
     sidecar = data / name / SIDECAR
     if columns and not sidecar.is_file() and benchmark.embedded is not None and benchmark.train_digest is not None:
         if columns.camera and benchmark.layout == "vehicleid":
-            raise _lacking(name, "camera", "none of its images has one", "its layout has no cameras")
+            raise Lacking(name, "camera", "none of its images has one", "its layout has no cameras")
         for each in columns.names():
             if each not in TRUTH.names():
                 near = [known for known in TRUTH.names() if known.split(":")[0] == each.split(":")[0]]
-                raise _lacking(name, each, "the renderer has no such column", suggestion(each, near))
+                raise Lacking(name, each, "the renderer has no such column", suggestion(each, near))
         return _joined([(each, truth_digest(each, part, benchmark.train_digest)) for each in columns.names()])
     return side_digest(sidecar, columns, part)
 
@@ -114,13 +114,13 @@ def check_side(sidecar: Path, columns: SideColumns, part: Part) -> dict[str, Any
         if name not in there:
             near = [each for each in there if each.split(":")[0] == name.split(":")[0]]
             mend = suggestion(name, near) if near else _HOW
-            raise _lacking(benchmark, name, "its side information has no such column", mend, str(sidecar))
+            raise Lacking(benchmark, name, "its side information has no such column", mend, str(sidecar))
         counted = there[name][part]
         missing, images = counted["missing"], counted["missing"] + counted["known"]
         allowed = images - 1 if name.startswith("attribute:") else int(TOLERATED * images)
         if missing > max(allowed, 0):
             of = {"train": "training", "test": "test"}[part]
-            raise _lacking(benchmark, name, f"{missing:,} of its {images:,} {of} images lack it", _HOW, str(sidecar))
+            raise Lacking(benchmark, name, f"{missing:,} of its {images:,} {of} images lack it", _HOW, str(sidecar))
     return content
 
 
@@ -150,8 +150,12 @@ def read_sidecar(sidecar: Path) -> dict[str, Any]:
 _HOW = "docs/side-information.md says what can be imported, and how"
 
 
-def _lacking(benchmark: str, name: str, why: str, mend: str | None, where: str | None = None) -> UserError:
-    return UserError(f"{benchmark} lacks {name.replace(':', ' ')}: {why}", where=where, mend=mend)
+class Lacking(UserError):
+    """A benchmark lacks side information that a method reads; `column` is the first that is lacking, in words."""
+
+    def __init__(self, benchmark: str, column: str, why: str, mend: str | None, where: str | None = None) -> None:
+        self.column = column.replace(":", " ")
+        super().__init__(f"{benchmark} lacks {self.column}: {why}", where=where, mend=mend)
 
 
 def _joined(digests: list[tuple[str, str]]) -> str:

@@ -50,9 +50,13 @@ def run_key(parameters: RunParameters, train_digest: str, side_digest: str | Non
     return key_of(run_identity(parameters, train_digest, side_digest))
 
 
-def inference_key(parameters: RunParameters) -> str:
-    """The name of a way of making embeddings; equal ways under the run's model get equal names."""
-    return key_of(effective_inference(parameters))[:8]
+def inference_key(parameters: RunParameters, side_digest: str | None = None) -> str:
+    """The name of a way of making embeddings; equal ways under the run's method get equal names.
+
+    side_digest: of the side information that the method reads on the embedded images; None where it reads none.
+    """
+    way = effective_inference(parameters)
+    return key_of(way if side_digest is None else way | {"side": side_digest})[:8]
 
 
 def effective_inference(parameters: RunParameters) -> dict[str, Any]:

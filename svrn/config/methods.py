@@ -21,7 +21,7 @@ from svrn.config.strict import Strict
 from svrn.errors import UserError
 
 if TYPE_CHECKING:
-    from svrn.config.parameters import RunParameters
+    from svrn.config.parameters import Inference, RunParameters
 
 ROOMS = "svrn.methods"
 DEFAULT = "svrn"
@@ -93,6 +93,10 @@ class MethodParameters(Strict):
     def hides_cells(self, run: RunParameters) -> bool:
         """Whether branches hide cells of the map from the next one: then there are masks to be looked at."""
         return False
+
+    def distance(self, run: RunParameters, inference: Inference) -> Mapping[str, Any] | None:
+        """How two embeddings are compared where not as plain vectors, in the form that an embeddings file names."""
+        return None
 
     def repeatable(self, run: RunParameters) -> bool:
         """Whether embeddings follow from the images alone; False where chance is drawn when they are made."""

@@ -105,7 +105,7 @@ def past_runs(folder: Path = RESULTS / "runs") -> Iterator[PastRun]:
         try:
             content = yaml.safe_load(file.read_text(encoding="utf-8"))
             parameters = RunParameters.model_validate(content["parameters"])
-            identity = run_identity(parameters, content["train_digest"])
+            identity = run_identity(parameters, content["train_digest"], content.get("side_digest"))
         except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
             continue
         record = _record(file.with_name("run.json"))
@@ -138,7 +138,7 @@ def _why(run: Run, state: State, past: list[PastRun]) -> tuple[str, ...]:
     if there:
         missing = [file.name for file in run_outputs(run) if not file.is_file()]
         return (f"{', '.join(missing)} is not there any more",)
-    mine = run_identity(run.parameters, run.train_digest)
+    mine = run_identity(run.parameters, run.train_digest, run.side_digest)
     compared = [(differences(one.identity, mine), one) for one in past if one.key != run.key]
     if not compared:
         return ("never trained",)
@@ -200,4 +200,5 @@ _KINDS: dict[str, str] = {
     "reported_only": "reported by the paper only",
     "no_data": "without data",
     "pending": "waiting for a manifest",
+    "lacking": "without the side information that they need",
 }

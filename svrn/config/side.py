@@ -7,6 +7,7 @@ manifest itself); docs/side-information.md says where each kind comes from.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,14 @@ class SideColumns:
 
     def __bool__(self) -> bool:
         return any(getattr(self, field.name) for field in fields(self))
+
+    def union(self, other: SideColumns) -> SideColumns:
+        """What either asks for."""
+        both: dict[str, Any] = {}
+        for field in fields(self):
+            mine, theirs = getattr(self, field.name), getattr(other, field.name)
+            both[field.name] = mine or theirs if isinstance(mine, bool) else tuple(dict.fromkeys((*mine, *theirs)))
+        return SideColumns(**both)
 
     def names(self) -> tuple[str, ...]:
         """Each column by one name: `camera`, `viewpoint`, `attribute:colour`, `keypoint:wheel_1_left`, `mask:front`."""

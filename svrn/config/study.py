@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from svrn.config.annotations import TABLE, Lacking, Part, benchmark_side_digest
 from svrn.config.benchmark import Benchmark, load_benchmark
 from svrn.config.documents import merge, read_tree, validate
 from svrn.config.identity import evaluation_key, inference_key, run_key
@@ -24,22 +25,31 @@ PARAMS = Path("params")
 DATA = Path("data")
 RESULTS = Path("results")
 
-CellKind = Literal["run", "timing", "reported_only", "no_data", "pending"]
+CellKind = Literal["run", "timing", "reported_only", "no_data", "pending", "lacking"]
 
 
 @dataclass(frozen=True)
 class Run:
-    """A training: its key, its parameters and the benchmark whose training images it uses."""
+    """A training: its key, its parameters and the benchmark whose training images it uses.
+
+    side_digest: of the side information that its method reads on those images, None where it reads none.
+    """
 
     key: str
     label: str
     parameters: RunParameters
     benchmark: str
     train_digest: str
+    side_digest: str | None = None
 
     @property
     def folder(self) -> Path:
         return RESULTS / "runs" / self.key
+
+    @property
+    def annotations(self) -> Path | None:
+        """The side information of the images it is trained on, where its method reads any."""
+        return annotations_of(self.benchmark, self.parameters, "training")
 
     @property
     def manifest(self) -> Path:
@@ -59,6 +69,11 @@ class Embedding:
     benchmark: str
     inference: str
     parameters: RunParameters
+
+    @property
+    def annotations(self) -> Path | None:
+        """The side information of the images it embeds, where its method reads any at test."""
+        return annotations_of(self.benchmark, self.parameters, "test")
 
     @property
     def manifest(self) -> Path:
@@ -97,7 +112,8 @@ class Cell:
     """One number of a table: what the paper reports, and the evaluations (one a seed) that give ours.
 
     kind: `run`; `timing`; `reported_only` (a rival's number); `no_data` (the user has not said where the
-    benchmark is); `pending` (its manifest is not made yet, so its runs have no keys).
+    benchmark is); `pending` (its manifest is not made yet, so its runs have no keys); `lacking` (its method reads side
+    information that the benchmark does not have: `lacks` says which).
     """
 
     table: str
@@ -111,6 +127,7 @@ class Cell:
     kind: CellKind
     parameters: tuple[RunParameters, ...] = ()
     evaluations: tuple[Evaluation, ...] = ()
+    lacks: str | None = None
 
     @property
     def runs(self) -> tuple[str, ...]:
@@ -158,6 +175,12 @@ class Study:
         return RESULTS / self.name
 
 
+def annotations_of(benchmark: str, parameters: RunParameters, when: Literal["training", "test"]) -> Path | None:
+    """A benchmark's annotations.parquet where a run's method reads it in training or at test."""
+    needs = parameters.method.needs(parameters)
+    return DATA / benchmark / TABLE if (needs.training if when == "training" else needs.test) else None
+
+
 def load_study(name: str | None = None, params: Path = PARAMS, data: Path = DATA) -> Study:
     """Resolve a suite (the one in params/config.yaml where no name is given).
 
@@ -203,12 +226,20 @@ def digests_of(name: str, benchmark: Benchmark, data: Path = DATA) -> Digests | 
     return Digests(content["train_digest"], content["digest"])
 
 
+@dataclass(frozen=True)
+class Sides:
+    """Digests of the side information that a run reads, None where it reads none."""
+
+    train: str | None
+    test: str | None
+
+
 class _Resolver:
     """Fills a study's cells and runs."""
 
     def __init__(self, study: Study, params: Path, data: Path) -> None:
         self.study = study
-        self.params = params
+        self.params, self.data = params, data
         self.base = read_tree(params / "base.yaml")
         self.models: dict[str, dict[str, Any]] = {}
         self.parameters: dict[str, RunParameters] = {}
@@ -263,8 +294,30 @@ class _Resolver:
         protocol = self._protocol(table, column, name)
         if self.digests[name] is None:
             return cell("pending", protocol, parameters=parameters)
+        try:
+            sides = [self._sides(name, one) for one in parameters]
+        except Lacking as error:
+            return cell("lacking", protocol, parameters=parameters, lacks=error.column)
+        if None in sides:
+            return cell("pending", protocol, parameters=parameters)
         evaluations = tuple(self._evaluation(row, p, name, column.test, protocol) for p in parameters)
         return cell("run", protocol, parameters=parameters, evaluations=evaluations)
+
+    def _sides(self, name: str, parameters: RunParameters) -> Sides | None:
+        """What the method reads of a benchmark's side information; None where that is not known yet.
+
+        Raises:
+            UserError: the benchmark lacks it.
+        """
+        needs, benchmark = parameters.method.needs(parameters), self.study.benchmarks[name]
+        found = []
+        parts: tuple[Part, ...] = ("train", "test")
+        for columns, part in zip((needs.training, needs.test), parts, strict=True):
+            digest = benchmark_side_digest(name, benchmark, columns, part, self.data) if columns else None
+            if columns and digest is None:
+                return None
+            found.append(digest)
+        return Sides(*found)
 
     def _protocol(self, table: str, column: Column, name: str) -> str:
         offered = self.study.benchmarks[name].tests[column.test].protocols
@@ -308,11 +361,13 @@ class _Resolver:
     def _evaluation(self, row: Row, parameters: RunParameters, name: str, test: str, protocol: str) -> Evaluation:
         digests = self.digests[name]
         assert digests is not None
-        key = run_key(parameters, digests.train)
+        sides = self._sides(name, parameters)
+        assert sides is not None
+        key = run_key(parameters, digests.train, sides.train)
         if key not in self.study.runs:
             label = f"{row.model} s{parameters.training.seed}" if not row.overrides else self._label(row, parameters)
-            self.study.runs[key] = Run(key, label, parameters, name, digests.train)
-        inference = inference_key(parameters)
+            self.study.runs[key] = Run(key, label, parameters, name, digests.train, sides.train)
+        inference = inference_key(parameters, sides.test)
         embedding = Embedding(key, name, inference, parameters)
         return Evaluation(
             evaluation_key(key, inference, name, digests.whole, test, protocol), embedding, test, protocol

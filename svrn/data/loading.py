@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, overload
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -80,8 +80,8 @@ def fingerprints(rows: pd.DataFrame, files: Sequence[Path]) -> list[str]:
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step sees: images float32 (n, 3, H, W), labels int64 (n,), the images' names, their rows int64 (n,), each
-    image's number among the training images, and the side information that the method asks for."""
+    """What one step sees: images float32 (n, 3, H, W), labels int64 (n,), the images' names, their rows int64 (n,) among
+    the training images, and the side information that the method asks for."""
 
     images: torch.Tensor
     labels: torch.Tensor
@@ -158,32 +158,6 @@ class TrainingBatches:
         return _ahead(self.batch, numbers, workers)
 
 
-@overload
-def evaluation_batches(
-    manifest: Manifest,
-    rows: pd.DataFrame,
-    options: Input,
-    batch: int,
-    *,
-    workers: int = 0,
-    cache: Path | None = None,
-    side: None = None,
-) -> Iterator[tuple[list[str], torch.Tensor]]: ...
-
-
-@overload
-def evaluation_batches(
-    manifest: Manifest,
-    rows: pd.DataFrame,
-    options: Input,
-    batch: int,
-    *,
-    workers: int = 0,
-    cache: Path | None = None,
-    side: SideTable,
-) -> Iterator[tuple[list[str], torch.Tensor, Side]]: ...
-
-
 def evaluation_batches(
     manifest: Manifest,
     rows: pd.DataFrame,
@@ -193,12 +167,12 @@ def evaluation_batches(
     workers: int = 0,
     cache: Path | None = None,
     side: SideTable | None = None,
-) -> Iterator[tuple[list[str], torch.Tensor]] | Iterator[tuple[list[str], torch.Tensor, Side]]:
+) -> Iterator[tuple[list[str], torch.Tensor, Side | None]]:
     """The images of `rows` in their order, decoded, resized and normalised, with no augmentation.
 
     batch: images at a time. cache: folder of packed images; None decodes from the files. side: the side information of
     these rows, in their order.
-    Yields: the images' names and a float32 tensor (n, 3, size, size); their side information third, where it is given.
+    Yields: the images' names, a float32 tensor (n, 3, size, size), and their side information where it is given.
 
     Raises:
         UserError: an image cannot be read.
@@ -208,17 +182,10 @@ def evaluation_batches(
     texts = fingerprints(rows, files) if cache is not None else []
     store = ImageStore(files, texts, options, folder=cache, workers=workers)
 
-    def part(start: int) -> tuple[list[str], torch.Tensor]:
-        stop = min(start + batch, len(files))
-        return names[start:stop], normalise(store.fetch(np.arange(start, stop)))
+    def part(start: int) -> tuple[list[str], torch.Tensor, Side | None]:
+        rows = np.arange(start, min(start + batch, len(files)))
+        return names[start : start + batch], normalise(store.fetch(rows)), None if side is None else side.rows(rows)
 
-    def part_with(start: int) -> tuple[list[str], torch.Tensor, Side]:
-        assert side is not None
-        these, pixels = part(start)
-        return these, pixels, side.rows(np.arange(start, start + len(these)))
-
-    if side is not None:
-        return _ahead(part_with, range(0, len(files), batch), workers)
     return _ahead(part, range(0, len(files), batch), workers)
 
 

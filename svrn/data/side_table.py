@@ -36,6 +36,11 @@ class SideTable:
     def __len__(self) -> int:
         return len(self._whole) if self._masks is None else len(self._masks)
 
+    def part(self, start: int, stop: int) -> SideTable:
+        """That of images `start` to `stop`, without the last."""
+        masks = None if self._masks is None else self._masks[start:stop]
+        return SideTable(self.columns, self._whole[slice(start, stop)], masks)
+
     def rows(self, rows: npt.NDArray[np.integer[Any]] | Sequence[int]) -> Side:
         """The side information of these images."""
         index = np.asarray(rows, np.int64)

@@ -24,14 +24,18 @@ import torch
 
 from svrn.backbones.weights import file_digest
 from svrn.config.identity import EVALUATION_SEMANTICS, canonical_json
+from svrn.config.methods import MethodParameters
 from svrn.config.parameters import Inference, RunParameters
 from svrn.data.embeddings import Embeddings, write_embeddings
 from svrn.data.loading import evaluation_batches
 from svrn.data.manifest import Manifest
+from svrn.data.side import Vocabulary
+from svrn.data.side_table import SideTable, side_table
 from svrn.errors import UserError
 from svrn.evaluation.torch_product import checked_device
 from svrn.files import atomic_write
 from svrn.parts.network import MethodNetwork
+from svrn.parts.output import Sizes
 from svrn.runs.run import load_run, read_config
 
 PIECE = 1024
@@ -46,11 +50,15 @@ Vectors = npt.NDArray[np.float32]
 class PassOptions:
     """How the pass is made. `arithmetic` None: that of the run's training, float32 where a device lacks it.
 
-    inference: None: the run's own. batch: images at a time, None: 64 on a GPU and 16 on a CPU. workers: threads that
-    decode. cache: folder of packed images, None decodes from the files. devices: torch names, several share the work.
+    inference: None: the run's own. method: the run's with its options at test, None as in the run. folder: the
+    benchmark's, with the annotations.parquet that the method may need at test. batch: images at a time, None: 64 on a
+    GPU and 16 on a CPU. workers: threads that decode. cache: folder of packed images, None decodes from the files.
+    devices: torch names, several share the work.
     """
 
     inference: Inference | None = None
+    method: MethodParameters | None = None
+    folder: Path | None = None
     arithmetic: Arithmetic | None = None
     devices: tuple[str, ...] = ("cpu",)
     batch: int | None = None
@@ -76,8 +84,11 @@ def embed(
         UserError: no such run or device, an image cannot be read, no test images, values that are not finite.
     """
     options = options or PassOptions()
-    parameters, _ = read_config(run_dir / "config.yaml")
+    parameters, sizes = read_config(run_dir / "config.yaml")
+    if options.method is not None:
+        parameters = parameters.model_copy(update={"method": options.method})
     rows = test_images(manifest)
+    side = _side_information(manifest, rows, parameters, sizes, options)
     origin = _origin(run_dir, manifest, parameters, options)
     text = canonical_json({**origin, "batch": options.batch, "piece": PIECE})
     folder = out.parent / f".{out.name}.{hashlib.sha256(text.encode()).hexdigest()[:12]}.parts"
@@ -85,11 +96,13 @@ def embed(
     missing = [start for start in starts if not _part(folder, start).is_file()]
     done = len(rows) - sum(min(PIECE, len(rows) - start) for start in missing)
     if missing:
-        worker = _Worker(manifest, rows, parameters, origin, options)
+        worker = _Worker(manifest, rows, side, parameters, origin, options)
         networks: SimpleQueue[tuple[MethodNetwork, torch.device]] = SimpleQueue()
         for name in options.devices:
             device = checked_device(name)
-            networks.put((worker.prepared(load_run(run_dir, device)), device))
+            network = load_run(run_dir, device)
+            network.method = parameters.method
+            networks.put((worker.prepared(network), device))
 
         def one(start: int) -> int:
             network, device = networks.get()
@@ -130,6 +143,23 @@ def test_images(manifest: Manifest) -> pd.DataFrame:
 test_images.__test__ = False  # type: ignore[attr-defined]  # not a test of pytest's
 
 
+def _side_information(
+    manifest: Manifest, rows: pd.DataFrame, parameters: RunParameters, sizes: Sizes, options: PassOptions
+) -> SideTable | None:
+    """What the run's method reads of these images beside them."""
+    columns = parameters.method.needs(parameters).test
+    if not columns:
+        return None
+    if options.folder is None:
+        raise UserError(
+            f"{parameters.method.about.title} reads {', '.join(columns.names())} of every image it embeds",
+            where=f"images of {manifest.benchmark}",
+            mend="embed a benchmark that has annotations (svrn data annotate), or take another run",
+        )
+    vocabulary = sizes.vocabulary or Vocabulary()
+    return side_table(manifest, options.folder, rows["image"].to_numpy(dtype=object), columns, vocabulary, part="test")
+
+
 def _part(folder: Path, start: int) -> Path:
     return folder / f"{start:08d}.npy"
 
@@ -145,11 +175,24 @@ def _origin(run_dir: Path, manifest: Manifest, parameters: RunParameters, option
         "manifest_digest": manifest.digest,
         "model_digest": file_digest(weights),
         "inference": canonical_json(inference.model_dump(mode="json")),
+        **_of_the_method(parameters, inference),
         "arithmetic": options.arithmetic or parameters.training.numerics.precision,
         "devices": ",".join(sorted({name.split(":")[0] for name in options.devices})),
         "input_size": str(parameters.training.input.size),
         "semantics": str(EVALUATION_SEMANTICS),
     }
+
+
+def _of_the_method(parameters: RunParameters, inference: Inference) -> dict[str, str]:
+    """What only some methods say of their embeddings: their options at test, and their own distance."""
+    found = {}
+    if parameters.method.at_test:
+        own = parameters.method.model_dump(mode="json", include=set(parameters.method.at_test))
+        found["method"] = canonical_json(own)
+    distance = parameters.method.distance(parameters, inference)
+    if distance is not None:
+        found["distance"] = canonical_json(distance)
+    return found
 
 
 @dataclass(frozen=True)
@@ -158,6 +201,7 @@ class _Worker:
 
     manifest: Manifest
     rows: pd.DataFrame
+    side: SideTable | None
     parameters: RunParameters
     origin: dict[str, str]
     options: PassOptions
@@ -184,11 +228,13 @@ class _Worker:
             self.options.batch or (16 if device.type == "cpu" else 64),
             workers=self.options.workers,
             cache=self.options.cache,
+            side=None if self.side is None else self.side.part(start, start + len(rows)),
         )
         with torch.inference_mode():
-            for _, images in batches:
+            for _, images, side in batches:
+                there = None if side is None else side.to(device)
                 with self._autocast(device):
-                    embedded = network.embed(images.to(device, memory_format=self.layout), inference)
+                    embedded = network.embed(images.to(device, memory_format=self.layout), inference, there)
                 parts.append(embedded.float().cpu().numpy())
         vectors = np.concatenate(parts)
         broken = ~np.isfinite(vectors).all(axis=1)

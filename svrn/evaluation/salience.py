@@ -42,7 +42,7 @@ def salience_of_run(
 
     def looked() -> Iterator[tuple[Output, Tensor]]:
         start = 0
-        for names, images in evaluation_batches(manifest, rows, parameters.training.input, BATCH, cache=cache):
+        for names, images, _ in evaluation_batches(manifest, rows, parameters.training.input, BATCH, cache=cache):
             with torch.inference_mode():
                 yield network.look(images.to(device), generator=chance), maps[start : start + len(names)]
             start += len(names)

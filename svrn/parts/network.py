@@ -60,10 +60,6 @@ class MethodNetwork(nn.Module):
         features = [one.normed if inference.after_bn else one.feature for one in self(seen).branches]
         return fuse(features, inference)
 
-    def distance(self, inference: Inference) -> Mapping[str, object] | None:
-        """How two embeddings are compared where not as plain vectors, in the form that an embeddings file names."""
-        return None
-
     # --- what a room uses -------------------------------------------------------------------------------------------
 
     def copy_blocks(self, branch: str, start: int) -> None:

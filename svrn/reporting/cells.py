@@ -26,6 +26,7 @@ INCOMPLETE = "incomplete"
 NOT_RUN = "not run"
 REPORTED_ONLY = "reported only"
 NO_DATA = "no data"
+LACKING = "lacks side information"
 
 SCHEMA = pa.schema(
     [
@@ -53,7 +54,8 @@ class Result:
     """A cell with its number. `values` are the seeds' own, in the order of `runs`; percent, or milliseconds.
 
     state: COMPLETE, INCOMPLETE (some seeds are missing; the mean is over those that are there), NOT_RUN,
-    REPORTED_ONLY (a rival's), NO_DATA (the benchmark's place is not known). wanted: seeds that make it complete.
+    REPORTED_ONLY (a rival's), NO_DATA (the benchmark's place is not known), LACKING (the benchmark lacks what the
+    method reads: `cell.lacks`). wanted: seeds that make it complete.
     """
 
     cell: Cell
@@ -107,6 +109,8 @@ def _result(cell: Cell, study: Study, records: Records, timings: Timings, interv
         return Result(cell, REPORTED_ONLY, 0)
     if cell.kind == "no_data":
         return Result(cell, NO_DATA, wanted)
+    if cell.kind == "lacking":
+        return Result(cell, LACKING, wanted)
     if cell.metric in TIMINGS:
         return _timing(cell, timings)
     found = [(e, records.metrics(e)) for e in cell.evaluations]

@@ -11,7 +11,7 @@ from typing import Literal
 
 from svrn.config.study import Study
 from svrn.config.tables import TIMINGS, Column, Row, Table
-from svrn.reporting.cells import COMPLETE, INCOMPLETE, NO_DATA, NOT_RUN, REPORTED_ONLY, Result
+from svrn.reporting.cells import COMPLETE, INCOMPLETE, LACKING, NO_DATA, NOT_RUN, REPORTED_ONLY, Result
 
 Place = Literal[1, 2] | None
 
@@ -64,6 +64,8 @@ class Entry:
     @property
     def absence(self) -> str | None:
         """What is printed in the place of our number where there is none."""
+        if self.result.state == LACKING:
+            return f"needs {self.result.cell.lacks}"
         return {NOT_RUN: "not run", NO_DATA: "no data", REPORTED_ONLY: "·"}.get(self.result.state)
 
 
@@ -188,6 +190,8 @@ def _marks(results: Sequence[Result]) -> Iterable[str]:
         yield "not run: the runs that this cell needs are not there."
     if NO_DATA in states:
         yield "no data: the benchmark's place is not set in params/config.yaml."
+    if LACKING in states:
+        yield "needs …: the method reads side information that the benchmark does not have (docs/side-information.md)."
     if REPORTED_ONLY in states:
         yield "Methods without a number of ours (·) are reported by the paper only, not trained here."
     if all(r.cell.reported is None for r in results):

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from svrn.backbones.weights import load_checked, read_weights
 from svrn.config.parameters import Backbone, RunParameters
+from svrn.data.side import Vocabulary
 from svrn.errors import UserError
 from svrn.methods.rooms import build_network
 from svrn.parts.network import MethodNetwork
@@ -49,8 +50,10 @@ def read_config(path: Path) -> tuple[RunParameters, Sizes]:
         raise UserError("no such run", where=str(path), mend="give the folder of a run, results/runs/KEY")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return RunParameters.model_validate(content["parameters"]), Sizes(int(content["identities"]))
-    except (yaml.YAMLError, ValidationError, KeyError, TypeError, ValueError) as error:
+        words = content.get("vocabulary")
+        sizes = Sizes(int(content["identities"]), vocabulary=None if words is None else Vocabulary.from_plain(words))
+        return RunParameters.model_validate(content["parameters"]), sizes
+    except (yaml.YAMLError, ValidationError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"not the configuration of a run: {error}", where=str(path)) from error
 
 

@@ -11,11 +11,14 @@ from typing import Any
 import torch
 import yaml
 
+from svrn.config.annotations import SIDECAR, side_digest
 from svrn.config.identity import TRAINING_SEMANTICS
 from svrn.config.study import Run
 from svrn.data.cache import ImageStore, cache_folder
-from svrn.data.loading import TrainingBatches, training_images
+from svrn.data.loading import TrainingBatches, TrainingImages, training_images
 from svrn.data.manifest import Manifest
+from svrn.data.side import Vocabulary
+from svrn.data.side_table import SideTable, learn_vocabulary, side_table
 from svrn.errors import UserError
 from svrn.files import disk_errors, write_json, write_text
 from svrn.locks import release, try_lock
@@ -118,8 +121,9 @@ def train_process(job: Job, group: Group, stop: StopRequest, progress: Progress)
     images = training_images(job.manifest)
     folder = cache_folder() if execution.cache else None
     store = ImageStore(images.files, images.fingerprints, training.input, folder=folder, workers=execution.workers)
-    batches = TrainingBatches(images, store, training, rank=group.rank, world=group.world)
-    sizes = Sizes(images.identities, len(images.files))
+    vocabulary, side = _side_information(job, images)
+    batches = TrainingBatches(images, store, training, rank=group.rank, world=group.world, side=side)
+    sizes = Sizes(images.identities, len(images.files), vocabulary)
     network = build_network(parameters, sizes)
     losses = build_losses(parameters, sizes)
     trainer = Trainer(run.key, parameters, network, losses, batches, run_dir, device, group, events, stop, progress)
@@ -127,7 +131,7 @@ def train_process(job: Job, group: Group, stop: StopRequest, progress: Progress)
     if group.main:
         if starts == 0 and (run_dir / "events.jsonl").is_file():
             (run_dir / "events.jsonl").unlink()
-        _describe(job, images.identities, device)
+        _describe(job, sizes, device)
         events.write("start", step=trainer.step, devices=group.world, device=device_facts(device)["name"])
         if resumed:
             progress.say(f"goes on after step {trainer.step} of {trainer.steps}")
@@ -137,7 +141,27 @@ def train_process(job: Job, group: Group, stop: StopRequest, progress: Progress)
         _finish(job, trainer, energy, earlier, starts, device, group)
 
 
-def _describe(job: Job, identities: int, device: torch.device) -> None:
+def _side_information(job: Job, images: TrainingImages) -> tuple[Vocabulary | None, SideTable | None]:
+    """What the run's method reads of its training images beside them, and the words that its network may learn."""
+    run = job.run
+    needs = run.parameters.method.needs(run.parameters)
+    both = needs.training.union(needs.test)
+    if not both:
+        return None, None
+    folder = run.manifest.parent
+    if run.side_digest is not None and side_digest(folder / SIDECAR, needs.training, "train") != run.side_digest:
+        raise UserError(
+            f"the side information of the training images is not that of run {run.key}",
+            where=str(folder / SIDECAR),
+            mend="plan again: other side information is another run",
+        )
+    vocabulary = learn_vocabulary(job.manifest, folder, both)
+    if not needs.training:
+        return vocabulary, None
+    return vocabulary, side_table(job.manifest, folder, images.names, needs.training, vocabulary, part="train")
+
+
+def _describe(job: Job, sizes: Sizes, device: torch.device) -> None:
     """config.yaml and env.json."""
     run = job.run
     content: dict[str, Any] = {
@@ -145,7 +169,9 @@ def _describe(job: Job, identities: int, device: torch.device) -> None:
         "label": run.label,
         "benchmark": run.benchmark,
         "train_digest": run.train_digest,
-        "identities": identities,
+        "identities": sizes.identities,
+        **({} if run.side_digest is None else {"side_digest": run.side_digest}),
+        **({} if sizes.vocabulary is None else {"vocabulary": sizes.vocabulary.as_plain()}),
         "semantics": TRAINING_SEMANTICS,
         "parameters": run.parameters.model_dump(mode="json"),
     }

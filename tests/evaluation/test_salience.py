@@ -40,7 +40,7 @@ def test_numbers_of_the_first_stage_are_those_of_a_direct_look(run: Path, manife
     truth = pd.read_parquet(tmp_path / "ground_truth.parquet").set_index("image")["detail_map"]
     parameters: RunParameters = read_config(run / "config.yaml")[0]
     network, chosen, free = load_run(run), [], []
-    for names, images in evaluation_batches(known, rows, parameters.training.input, 1):
+    for names, images, _ in evaluation_batches(known, rows, parameters.training.input, 1):
         mask = network(Seen(images)).branches[0].mask[0].bool().numpy()
         detail = on_grid(torch.tensor(truth[names[0]]).reshape(1, 16, 16) / 255, mask.shape[0])[0].numpy()
         chosen.append(detail[~mask].mean())

@@ -59,6 +59,20 @@ def training_manifest(wildcards):
     return products.wanted(run.manifest, by=products.run_outputs(run))
 
 
+def training_annotations(wildcards):
+    run = run_of(wildcards)
+    if run.annotations is None:
+        return []
+    return products.wanted(run.annotations, by=products.run_outputs(run))
+
+
+def embedded_annotations(wildcards):
+    embedding = embedding_of(wildcards)
+    if embedding.annotations is None:
+        return []
+    return products.wanted(embedding.annotations, by=[embedding.file])
+
+
 def start_of_tracking(wildcards):
     run = run_of(wildcards)
     return products.wanted("results/mlflow/.ready", by=products.run_outputs(run))

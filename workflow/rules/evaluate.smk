@@ -5,6 +5,7 @@ rule embed:
     input:
         model="results/runs/{run}/model.safetensors",
         manifest=ancient(embedded_manifest),
+        annotations=ancient(embedded_annotations),
     output:
         "results/runs/{run}/embeddings/{embedding}.parquet",
     log:

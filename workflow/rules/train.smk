@@ -18,6 +18,7 @@ rule start_tracking:
 rule train:
     input:
         manifest=ancient(training_manifest),
+        annotations=ancient(training_annotations),
         tracking=ancient(start_of_tracking),
     output:
         "results/runs/{run}/model.safetensors",
