@@ -57,6 +57,7 @@ def verify(
             tests=named.benchmark.tests,
             progress=_images_progress,
             decode=decode,
+            annotations=named.benchmark.annotations,
         )
     except Unusable as error:
         report = unusable(named.name, layout, root or source, error, official=official)

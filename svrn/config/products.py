@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from svrn.config.annotations import LABELS_VERSION
 from svrn.config.benchmark import Benchmark
 from svrn.config.documents import suggestion
 from svrn.config.identity import EVALUATION_SEMANTICS as EVALUATION_SEMANTICS
@@ -144,7 +145,15 @@ def render_options(study: Study, name: str) -> str:
 
 def source(study: Study, name: str) -> str:
     """What a read benchmark's manifest follows from: where it is, how it lies, which counts it must have."""
-    return key_of(study.benchmarks[name].model_dump(mode="json"))
+    return key_of(study.benchmarks[name].model_dump(mode="json", exclude={"annotations"}))
+
+
+def annotation_sources(study: Study, name: str) -> str:
+    """What a benchmark's side information follows from beside its manifest: imported files, the renderer's labels."""
+    benchmark = study.benchmarks[name]
+    declared = benchmark.annotations
+    files = declared.model_dump(mode="json") if declared else None
+    return key_of({"annotations": files, "labels": LABELS_VERSION if benchmark.embedded else None})
 
 
 def wanted(file: Path | str, *, by: Iterable[Path], after: Path | None = None) -> list[str]:

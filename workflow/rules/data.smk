@@ -57,3 +57,50 @@ checkpoint read_benchmark:
         "Reading {wildcards.benchmark} into its manifest"
     shell:
         "svrn data manifest {wildcards.benchmark} --out {output.manifest} 2>&1 | show {log}"
+
+
+# Side information, made for the methods that read it: no other step asks for it.
+rule annotate_embedded_benchmark:
+    input:
+        manifest="data/{benchmark}/manifest.parquet",
+    output:
+        table="data/{benchmark}/annotations.parquet",
+        sidecar="data/{benchmark}/annotations.json",
+    log:
+        "logs/data/{benchmark}.annotations.log",
+    wildcard_constraints:
+        benchmark=products.any_of(study.embedded()),
+    conda:
+        "../envs/svrn.yaml"
+    threads: all_cores
+    params:
+        sources=lambda wildcards: products.annotation_sources(
+            study.now, wildcards.benchmark
+        ),
+    message:
+        "Labelling {wildcards.benchmark}"
+    shell:
+        "svrn data annotate {wildcards.benchmark} --workers {threads} 2>&1 | show {log}"
+
+
+# A checkpoint: the keys of the runs that read side information follow from it.
+checkpoint annotate_benchmark:
+    input:
+        manifest="data/{benchmark}/manifest.parquet",
+    output:
+        table="data/{benchmark}/annotations.parquet",
+        sidecar="data/{benchmark}/annotations.json",
+    log:
+        "logs/data/{benchmark}.annotations.log",
+    wildcard_constraints:
+        benchmark=products.any_of(study.read()),
+    conda:
+        "../envs/svrn.yaml"
+    params:
+        sources=lambda wildcards: products.annotation_sources(
+            study.now, wildcards.benchmark
+        ),
+    message:
+        "Gathering the labels of {wildcards.benchmark}"
+    shell:
+        "svrn data annotate {wildcards.benchmark} 2>&1 | show {log}"

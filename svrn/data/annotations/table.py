@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from svrn.config.annotations import SIDECAR, truth_digest
@@ -101,9 +102,10 @@ def _array(column: Column) -> pa.Array:
     if isinstance(column, Texts):
         return pa.array(column.values, pa.string())
     kind = pa.uint8() if column.values.dtype == np.uint8 else pa.float32()
-    width = column.values.shape[1]
-    flat = pa.array(np.ascontiguousarray(column.values).ravel(), kind)
-    return pa.FixedSizeListArray.from_arrays(flat, width, mask=pa.array(~column.known))
+    # Lists of varying length: Parquet readers stumble over nulls among lists of a fixed one.
+    offsets = np.concatenate([[0], np.cumsum(column.known * column.values.shape[1])]).astype(np.int32)
+    flat = pa.array(np.ascontiguousarray(column.values[column.known]).ravel(), kind)
+    return pa.ListArray.from_arrays(pa.array(offsets), flat, mask=pa.array(~column.known))
 
 
 def read_annotations(file: Path, names: Iterable[str]) -> Annotations:
@@ -154,7 +156,7 @@ def column_of(array: pa.ChunkedArray, name: str, where: str) -> Column:
         chunk = array.combine_chunks()
         known = ~chunk.is_null().to_numpy(zero_copy_only=False)
         rows = chunk.drop_null()
-        lengths = {len(row) for row in rows} if not pa.types.is_fixed_size_list(rows.type) else {rows.type.list_size}
+        lengths = set(pc.list_value_length(rows).unique().to_pylist())
         if len(rows) and lengths != {width}:
             raise UserError(
                 f"column {name!r} holds {', '.join(map(str, sorted(lengths)))} numbers a row, {width} are wanted",

@@ -8,10 +8,12 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from svrn.config.benchmark import Layout
+from svrn.config.benchmark import AnnotationSources, Layout
+from svrn.data.annotations.imports import check_sources
 from svrn.data.benchmarks.checks import SetCount
 from svrn.data.benchmarks.findings import UNUSABLE, Findings, Severity
 from svrn.data.benchmarks.inspection import Progress, inspect
+from svrn.data.manifest import Manifest
 from svrn.errors import UserError
 
 
@@ -114,10 +116,17 @@ def verify(
     progress: Progress,
     tests: Iterable[str] = (),
     decode: bool = False,
+    annotations: AnnotationSources | None = None,
 ) -> Report:
-    """Check a benchmark's folder (or a list's file); never raises for what is wrong in it, the report says it."""
+    """Check a benchmark's folder (or a list's file); never raises for what is wrong in it, the report says it.
+
+    annotations: imported side information, checked with it.
+    """
     try:
         seen = inspect(root, layout, official=official, progress=progress, tests=tests, decode=decode)
+        check_sources(
+            annotations or AnnotationSources(), Manifest(seen.table, seen.root, benchmark, layout), seen.findings
+        )
     except UserError as error:
         return unusable(benchmark, layout, root, error, official=official)
     return Report(benchmark, layout, root, official, seen.sets, seen.findings)

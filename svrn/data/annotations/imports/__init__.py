@@ -15,8 +15,9 @@ from svrn.data.annotations.imports.masks import read_pgan_masks, read_pven_masks
 from svrn.data.annotations.imports.own import read_own
 from svrn.data.annotations.imports.polygons import read_polygons
 from svrn.data.annotations.imports.vami import read_vami
+from svrn.data.annotations.names import VIEWPOINTS
 from svrn.data.annotations.table import Annotations, Column
-from svrn.data.benchmarks.findings import Findings, Severity
+from svrn.data.benchmarks.findings import SIDE_BROKEN, SIDE_VALUE, Findings, Severity
 from svrn.data.manifest import Manifest
 from svrn.errors import UserError
 
@@ -95,6 +96,18 @@ def read_sources(
             columns |= merged
             origins |= dict.fromkeys(found, f"imported {name.replace('_', '-')} sha256:{digest_of(place)}")
     return columns, origins
+
+
+def check_sources(sources: AnnotationSources, manifest: Manifest, findings: Findings) -> None:
+    """Find what `import_all` would refuse, and viewpoints of the benchmark's own that are none of ours."""
+    try:
+        read_sources(sources, manifest, findings)
+    except UserError as error:
+        findings.add(SIDE_BROKEN, error.where, f"{error.what}; {error.mend}" if error.mend else error.what)
+    for name, count in manifest.table["viewpoint"].value_counts().items():
+        if sources.viewpoints.get(str(name), str(name)) not in VIEWPOINTS:
+            what = f"{str(name)[:80]!r} ({count:,} images) is none of {', '.join(VIEWPOINTS)}"
+            findings.add(SIDE_VALUE, "annotations.viewpoints", what)
 
 
 def digest_of(place: Path) -> str:
