@@ -27,6 +27,7 @@ class Command:
 
 COMMANDS = {
     "plan": Command("svrn.cli.plan:plan", "Show the runs a suite needs: done, shared, to do, and how long."),
+    "methods": Command("svrn.cli.methods:methods", "List the methods, or show one: idea, source, readings, labels."),
     "trace": Command("svrn.cli.trace:trace", "Show the evidence of one cell."),
     "doctor": Command("svrn.cli.doctor:doctor", "Check environment, devices, disk and data roots."),
     "search": Command("svrn.cli.search:search", "Find a vehicle in a gallery with a trained run."),

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from svrn.config.annotations import LABELS_VERSION
+from svrn.config.annotations import LABELS_VERSION, SIDECAR
 from svrn.config.benchmark import Benchmark
 from svrn.config.documents import suggestion
 from svrn.config.identity import EVALUATION_SEMANTICS as EVALUATION_SEMANTICS
@@ -97,6 +97,11 @@ class CurrentStudy:
             name for name, benchmark in self.now.benchmarks.items() if benchmark.available and not benchmark.embedded
         ]
 
+    def unlabelled(self) -> list[str]:
+        """Benchmarks of the user's own whose side information some method reads and nobody has gathered yet."""
+        pending = dict.fromkeys(cell.benchmark for cell in self.now.cells if cell.kind == "pending")
+        return [name for name in self.read() if name in pending and self.data_digest(name) is not None]
+
     def data_digest(self, name: str) -> str | None:
         """The digest of all of a benchmark's images; None before its manifest is made."""
         digests = digests_of(name, self.now.benchmarks[name])
@@ -105,8 +110,8 @@ class CurrentStudy:
     def _sidecars(self) -> dict[str, int | None]:
         stamps: dict[str, int | None] = {}
         for name in self.now.benchmarks:
-            file = DATA / name / "manifest.json"
-            stamps[name] = file.stat().st_mtime_ns if file.is_file() else None
+            for file in (DATA / name / "manifest.json", DATA / name / SIDECAR):
+                stamps[str(file)] = file.stat().st_mtime_ns if file.is_file() else None
         return stamps
 
 

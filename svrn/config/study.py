@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
 from svrn.config.annotations import TABLE, Lacking, Part, benchmark_side_digest
 from svrn.config.benchmark import Benchmark, load_benchmark
 from svrn.config.documents import merge, read_tree, validate
@@ -190,7 +192,7 @@ def load_study(name: str | None = None, params: Path = PARAMS, data: Path = DATA
     settings = load_settings(params)
     name = name or settings.suite
     suite = load_suite(name, params)
-    tables = {t: _load_table(t, params) for t in suite.tables}
+    tables = {t: _load_table(t, suite, name, params) for t in suite.tables}
     benchmarks = {}
     for benchmark in suite.benchmarks.values():
         benchmarks[benchmark] = load_benchmark(benchmark, params)
@@ -202,9 +204,15 @@ def load_study(name: str | None = None, params: Path = PARAMS, data: Path = DATA
     return study
 
 
-def _load_table(name: str, params: Path) -> Table:
+def _load_table(name: str, suite: Suite, suite_name: str, params: Path) -> Table:
     file = params / "tables" / f"{name}.yaml"
-    return validate(Table, read_tree(file), where=str(file))
+    table = validate(Table, read_tree(file), where=str(file))
+    try:
+        return table.with_models(suite.models.get(name, {}), suite.rows.get(name, ()))
+    except ValueError as error:
+        where = str(params / "suites" / f"{suite_name}.yaml")
+        message = str(error) if not isinstance(error, ValidationError) else error.errors()[0]["msg"]
+        raise UserError(f"{name}: {message}", where=where) from None
 
 
 @dataclass(frozen=True)

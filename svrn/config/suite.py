@@ -9,6 +9,7 @@ from pydantic import Field
 
 from svrn.config.documents import merge, read_tree, suggestion, validate
 from svrn.config.strict import Strict
+from svrn.config.tables import Row
 from svrn.errors import UserError
 
 SUITES = ("smoke", "demo", "synthetic", "paper")
@@ -30,6 +31,10 @@ class Suite(Strict):
     overrides: dict[str, Any] = Field(default_factory=dict, description="on params/base.yaml, for every run")
     per_benchmark: dict[str, dict[str, Any]] = Field(default_factory=dict, description="for the runs of one role")
     per_model: dict[str, dict[str, Any]] = Field(default_factory=dict, description="on params/models/NAME.yaml")
+    models: dict[str, dict[str, str]] = Field(
+        default_factory=dict, description="by table: the model that re-runs a row which the paper only reports"
+    )
+    rows: dict[str, tuple[Row, ...]] = Field(default_factory=dict, description="by table: rows that the paper lacks")
 
 
 class Settings(Strict):

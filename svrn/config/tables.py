@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from svrn.config.strict import Strict
 
@@ -52,7 +53,9 @@ class Row(Strict):
         None, description="what it would mean if the suite's method were no better than this row, as a clause"
     )
     reported: tuple[float | Literal["lost"] | None, ...] = Field(
-        description="the paper's numbers, a column each; null: not reported; lost: missing from the copy at hand"
+        (),
+        description="the paper's numbers, a column each; null: not reported; lost: missing from the copy at hand; left"
+        " out where the paper reports none",
     )
 
 
@@ -64,6 +67,27 @@ class Table(Strict):
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
+
+    @field_validator("rows")
+    @classmethod
+    def _unreported(cls, rows: tuple[Row, ...], info: ValidationInfo) -> tuple[Row, ...]:
+        columns = len(info.data.get("columns", ()))
+        nothing = (None,) * columns
+        return tuple(row if row.reported else row.model_copy(update={"reported": nothing}) for row in rows)
+
+    def with_models(self, models: Mapping[str, str], more: Sequence[Row]) -> Table:
+        """The table with models for rows that are reported only, and with more rows.
+
+        Raises:
+            ValueError: a row that it does not have, or that has a model already.
+        """
+        bare = [row.method for row in self.rows if row.model is None]
+        for method in models:
+            if method not in bare:
+                raise ValueError(f"no row {method!r} without a model; there are {', '.join(bare) or 'none'}")
+        rows = [row.model_copy(update={"model": models.get(row.method, row.model)}) for row in self.rows]
+        tree = self.model_dump() | {"rows": [row.model_dump() for row in (*rows, *more)]}
+        return Table.model_validate(tree)
 
     @model_validator(mode="after")
     def _rectangular(self) -> Table:

@@ -80,7 +80,7 @@ def fingerprints(rows: pd.DataFrame, files: Sequence[Path]) -> list[str]:
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step sees: images float32 (n, 3, H, W), labels int64 (n,), the images' names, their rows int64 (n,) among
+    """What one step sees: images float32 (n, 3, H, W), labels int64 (n,), the images' names and rows int64 (n,) among
     the training images, and the side information that the method asks for."""
 
     images: torch.Tensor

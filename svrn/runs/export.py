@@ -71,6 +71,14 @@ def export(run_dir: Path, form: Format, out: Path) -> Exported:
             where=str(run_dir),
             mend="export another run",
         )
+    columns = parameters.method.needs(parameters).test
+    if columns:
+        raise UserError(
+            f"{parameters.method.about.title} reads {', '.join(columns.names())} of every image it embeds: a file of"
+            " images alone cannot hold it",
+            where=str(run_dir),
+            mend="export a run whose method needs nothing at test (`svrn methods`)",
+        )
     embedder = Embedder(load_run(run_dir), parameters.inference).eval()
     with atomic_write(out) as temporary:
         target = temporary.with_name(f"{temporary.name}{SUFFIXES[form]}")

@@ -101,9 +101,12 @@ def scored_embedding(wildcards):
 
 
 def read_benchmarks():
-    """Wait for the manifests of the user's own benchmarks: the keys of their runs follow from them."""
+    """Wait for the manifests and labels of the user's own benchmarks: the keys of their runs follow from them."""
     for benchmark in study.read():
         checkpoints.read_benchmark.get(benchmark=benchmark)
+    or_stop(study.refresh)
+    for benchmark in study.unlabelled():
+        checkpoints.annotate_benchmark.get(benchmark=benchmark)
     or_stop(study.refresh)
 
 
