@@ -66,7 +66,8 @@ def _spread(annotations: Annotations, images: int) -> list[int]:
     values = column.values if isinstance(column, Texts) else np.full(len(annotations.images), None, object)
     by_view = {value: np.flatnonzero(values == value).tolist() for value in dict.fromkeys(values) if value is not None}
     queues = list(by_view.values()) or [list(range(len(values)))]
-    queues = [[queue[i * len(queue) // max(images, 1)] for i in range(min(images, len(queue)))] for queue in queues]
+    takes = [(queue, min(images, len(queue))) for queue in queues]
+    queues = [[queue[turn * len(queue) // take] for turn in range(take)] for queue, take in takes]
     picked = [queue[turn] for turn in range(images) for queue in queues if turn < len(queue)]
     return picked[:images]
 

@@ -38,6 +38,8 @@ PIXELS = 3 * GRID
 """The side of a square of a label image's area: about three pixels across a cell."""
 TOLERANCE = 0.15
 """A key-point is seen where nothing stands more than this before it (metres): it may lie below a surface."""
+_GRAZING = 0.1
+"""The sine of the angle below which a surface is seen too flat to show what is on it."""
 _VIEW_OF_PART = {
     Part.WINDSCREEN: "front",
     Part.BONNET: "front",
@@ -154,6 +156,7 @@ def _keypoints(tracer: Tracer, view: View, hidden: Bools | None) -> NDArray[np.f
     names, points = _points(tracer.vehicle)
     spots = view.project(points)
     seen = tracer.seen(view.origin, points, TOLERANCE) & ((spots >= 0) & (spots < 1)).all(1)
+    seen &= _faces(names, view.origin - points)
     if hidden is not None:
         rows, columns = hidden.shape
         at = np.clip((spots * (columns, rows)).astype(int), 0, (columns - 1, rows - 1))
@@ -162,6 +165,31 @@ def _keypoints(tracer: Tracer, view: View, hidden: Bools | None) -> NDArray[np.f
     for name, spot, free in zip(names, spots, seen, strict=True):
         result[TRUTH.keypoints.index(name)] = (*np.round(spot, 4), free)
     return result
+
+
+_OUTWARD = {
+    "headlight": (0.8, 0.6),
+    "fog_lamp": (0.9, 0.45),
+    "tail_light": (-0.8, 0.6),
+    "wheel": (0.0, 1.0),
+    "logo_front": (1.0, 0.0),
+    "plate_front": (1.0, 0.0),
+    "plate_rear": (-1.0, 0.0),
+}
+"""Forwards and to its own side: which way the surface at a point looks, by how its name begins; other points stand out
+and are seen from all sides."""
+
+
+def _faces(names: list[str], towards: NDArray[np.float32]) -> Bools:
+    """Whether each point's surface looks at the eye, which lies in direction `towards` [K, 3] of it."""
+    faces = np.ones(len(names), bool)
+    away = np.linalg.norm(towards, axis=1)
+    for number, name in enumerate(names):
+        for start, (ahead, aside) in _OUTWARD.items():
+            if name.startswith(start):
+                side = -aside if name.endswith("_right") else aside
+                faces[number] = ahead * towards[number, 0] + side * towards[number, 1] > _GRAZING * away[number]
+    return faces
 
 
 def _points(vehicle: Vehicle) -> tuple[list[str], NDArray[np.float32]]:

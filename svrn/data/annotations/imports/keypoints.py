@@ -50,6 +50,8 @@ ORIENTATIONS = (
     "front_right",
     "rear_right",
 )
+BEYOND = 1.02
+"""A point may lie this far beyond the image's right or lower edge (a click beside it); it is put on the edge."""
 _NUMBER = re.compile(r"-?[0-9]{1,5}")
 
 
@@ -73,7 +75,7 @@ def read_keypoints(file: Path, images: KnownImages, findings: Findings) -> dict[
         place = images.find(name)
         size = (1.0, 1.0) if place is None else (images.width[place], images.height[place])
         points = values[:-1].reshape(-1, 2)
-        outside = (points > np.array(size)).any(1)
+        outside = (points > BEYOND * np.array(size)).any(1)
         if place is not None and outside.any():
             x, y = points[int(np.argmax(outside))]
             findings.add(SIDE_VALUE, where, f"point ({x}, {y}) of an image of {size[0]:.0f} x {size[1]:.0f} pixels")

@@ -66,6 +66,10 @@ class Gathered:
         self.columns: dict[str, Column] = {}
         self._entered: dict[int, str] = {}
 
+    def has(self, name: str) -> bool:
+        """Whether the image is labelled already."""
+        return self.images.find(name) in self._entered
+
     def enter(self, name: str, where: str, values: dict[str, Value]) -> None:
         """Enter what a source says of one image; an image that is not there, or said differently, is a finding."""
         place = self.images.find(name)

@@ -23,7 +23,7 @@ from svrn.errors import UserError
 NUMBERED = VIEWS
 """The views by VAMI's numbers, from 0."""
 TRAIN = {"veri_train_id_tp_cl_vp.mat": "train_label", "vehicle_train_label.mat": "vehicleid_train_label"}
-TEST = {"query_vp.mat": ("query_vp", "query"), "test_vp.mat": ("test_vp", "gallery")}
+TEST = {"test_vp.mat": ("test_vp", "gallery"), "query_vp.mat": ("query_vp", "query")}
 
 FILES = {"veri776": ("veri_train_id_tp_cl_vp.mat", *TEST), "vehicleid": ("vehicle_train_label.mat",)}
 """Whose files are whose: the authors give them out in one folder."""
@@ -79,6 +79,8 @@ def _test(file: Path, variable: str, role: str, gathered: Gathered, manifest: Ma
         gathered.findings.add(SIDE_SIZE, file, what)
         return
     for number, (name, value) in enumerate(zip(members, told.ravel(), strict=True), 1):
+        if gathered.has(name):  # a query that is in the gallery too: its number there stands
+            continue
         _enter(gathered, name, f"{file}: number {number}", np.array([value]), first=1)
 
 
