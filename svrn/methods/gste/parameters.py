@@ -26,7 +26,8 @@ class Parameters(MethodParameters):
             " across groups within a vehicle",
         ),
         readings=(
-            "anchors are centres; the farthest positive and the nearest negative of the batch count against each",
+            "anchors are centres; each positive of the batch counts against the nearest negative, as in the coupled"
+            " clusters loss of Liu et al., CVPR 2016",
             "centres are means over the last features of all training images, at unit length, not of the batch's four",
             "two groups a vehicle by k-means on these once an epoch, from farthest points; one under four images",
             "an image belongs to the group whose centre is nearest to its feature now",

@@ -9,16 +9,18 @@ from svrn.parts.losses.pairs import FLOOR
 
 
 def anchored_hinge(anchors: Tensor, features: Tensor, positive: Tensor, negative: Tensor, margin: float) -> Tensor:
-    """Mean over anchors of max(D(farthest positive) - D(nearest negative) + margin, 0): scalar float32.
+    """Mean over an anchor's positives, then over anchors, of max(D(positive) - D(nearest negative) + margin, 0).
 
-    anchors: [A, R], without a gradient; features: [B, R]; positive, negative: [A, B] bool, which of the features count.
-    Distances are Euclidean. Anchors without a partner of either kind do not count; with none left the result is 0.
+    As the coupled clusters loss (Liu et al., CVPR 2016) has it. anchors: [A, R], without a gradient; features: [B, R];
+    positive, negative: [A, B] bool, which of the features count. Distances are Euclidean. Anchors without a partner of
+    either kind do not count; with none left the result is 0.
     """
     features = features.float()
     differences = anchors.detach().float().unsqueeze(1) - features.unsqueeze(0)
     distances = differences.square().sum(2).clamp(min=FLOOR).sqrt()
     whole = positive.any(1) & negative.any(1)
-    farthest = distances.masked_fill(~positive, 0.0).amax(1)
-    nearest = distances.masked_fill(~negative, torch.inf).amin(1)
-    gaps = torch.relu(torch.where(whole, farthest - nearest.masked_fill(~whole, 0.0), -margin) + margin)
-    return gaps.sum() / whole.sum().clamp(min=1)
+    nearest = distances.masked_fill(~negative, torch.inf).amin(1).masked_fill(~whole, 0.0)
+    gaps = torch.relu(distances - nearest.unsqueeze(1) + margin)
+    counted = positive & whole.unsqueeze(1)
+    means = (gaps * counted).sum(1) / counted.sum(1).clamp(min=1)
+    return means.sum() / whole.sum().clamp(min=1)

@@ -46,11 +46,13 @@ def losses(**own: object) -> Losses:
 def hinge_written_out(
     anchors: list[Tensor], images: Tensor, sides: list[tuple[list[int], list[int]]], margin: float
 ) -> Tensor:
-    anchored = [
-        ([twins.euclidean(anchor, images[j]) for j in positive], [twins.euclidean(anchor, images[j]) for j in negative])
-        for anchor, (positive, negative) in zip(anchors, sides, strict=True)
-    ]
-    return twins.hinges(anchored, margin)
+    losses = []
+    for anchor, (positive, negative) in zip(anchors, sides, strict=True):
+        if positive and negative:
+            nearest = min((twins.euclidean(anchor, images[j]) for j in negative), key=lambda one: one.item())
+            gaps = [torch.relu(twins.euclidean(anchor, images[j]) - nearest + margin) for j in positive]
+            losses.append(sum(gaps) / len(gaps))
+    return sum(losses) / len(losses) if losses else torch.zeros(())
 
 
 def across_vehicles(remembered: Tensor, owners: list[int], images: Tensor, labels: list[int], margin: float) -> Tensor:
