@@ -67,7 +67,7 @@ class Network(MethodNetwork):
     def attention_maps(self, features: Tensor) -> Tensor:
         """[B, M, h, w], not negative."""
         if self.own.attention == "uniform":
-            return features.new_ones(len(features), self.own.maps, *features.shape[-2:])
+            return torch.ones_like(features[:, :1]).expand(-1, self.own.maps, -1, -1)
         maps: Tensor = self.attention(features)
         return maps
 
