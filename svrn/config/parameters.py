@@ -54,6 +54,10 @@ class Stages(Strict):
             raise ValueError("a later stage starts at block 2, 3 or 4: the image itself is not suppressed")
         return self
 
+    def passes(self) -> float:
+        """The stages' work in passes through the backbone, a block counted as a quarter."""
+        return sum((5 - start) / 4 for start in self.starts[: self.count])
+
 
 class Head(Strict):
     """Spatial mining, reduction and classification of a stage (readings 5, 6, 8)."""

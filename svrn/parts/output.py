@@ -18,11 +18,14 @@ class Sizes:
 
     identities: N, the number of training vehicles. images: how many training images, 0 where it is not known (a
     trained run that is opened). vocabulary: of the side information that the method reads, None where it reads none.
+    attributes: [N, A] int64, those of each training vehicle by their places in the vocabulary, -1 where unknown; None
+    where the method reads none and where a trained run is opened.
     """
 
     identities: int
     images: int = 0
     vocabulary: Vocabulary | None = None
+    attributes: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -16,37 +16,22 @@ from svrn.methods.svrn.critic import masked_losses, reward
 from svrn.methods.svrn.output import StageOutput
 from svrn.methods.svrn.ranking import SalienceRanking
 from svrn.methods.svrn.unified import UnifiedLayer
+from svrn.parts.cascade import CascadeNetwork, Visit
 from svrn.parts.classification import ClassificationBlock, Classified
-from svrn.parts.mining import SpatialMining
-from svrn.parts.network import MethodNetwork, check_batch
+from svrn.parts.network import check_batch
 from svrn.parts.output import Output, Seen, Sizes
-from svrn.parts.suppression import check_alphas, salience_mask, suppress
+from svrn.parts.suppression import check_alphas, salience_mask
 
 
-@dataclass(frozen=True)
-class _Visit:
-    """A stage on the way through the cascade: X_t, S_t and the mask for the next stage."""
-
-    features: Tensor
-    scores: Tensor | None
-    mask: Tensor | None
-
-
-class Network(MethodNetwork):
+class Network(CascadeNetwork):
     """`stages.count: 1` is the baseline: the same backbone, spatial mining and classification block, nothing else."""
 
     def __init__(self, run: RunParameters, sizes: Sizes) -> None:
         super().__init__(run, sizes)
         model, channels = run.model, self.channels[-1]
         count, salience = model.stages.count, model.salience
-        self.starts = model.stages.starts[:count]
         if count > 1 and salience.scores != "none":
             check_alphas(salience.alphas[: count - 1], salience.grid, salience.cumulative)
-        if not model.stages.share_weights:
-            for stage, start in enumerate(self.starts[1:], 2):
-                self.copy_blocks(f"stage{stage}", start)
-        self.mining = nn.ModuleList([SpatialMining() for _ in range(count)] if model.head.spatial_mining else [])
-        self.heads = nn.ModuleList(ClassificationBlock.of(model.head, channels, sizes.identities) for _ in range(count))
         ranked = count - 1 if salience.scores == "predicted" else 0
         self.rankings = nn.ModuleList(
             SalienceRanking(channels, salience.grid, salience.reward_to_features) for _ in range(ranked)
@@ -63,7 +48,7 @@ class Network(MethodNetwork):
         check_batch(self, seen.images)
         grid = self.model.salience.grid
         stages = []
-        for head, visit in zip(self.heads, self._cascade(seen.images, seen.chance, masked=True), strict=True):
+        for head, visit in zip(self.heads, self.cascade(seen.images, seen.chance), strict=True):
             made: Classified = head(visit.features)
             target = None
             if self.training and seen.labels is not None and visit.scores is not None:
@@ -102,7 +87,7 @@ class Network(MethodNetwork):
         in_unified_space = self.unified is not None and inference.space != "F"
         after_bn = inference.after_bn and not in_unified_space
         features = []
-        for head, visit in zip(self.heads, self._cascade(seen.images, seen.chance, inference.masks), strict=True):
+        for head, visit in zip(self.heads, self.cascade(seen.images, seen.chance, inference.masks), strict=True):
             made = head(visit.features, classify=False)
             features.append(made.normed if after_bn else made.feature)
         stacked = torch.stack(features)  # [T, B, R]
@@ -118,42 +103,14 @@ class Network(MethodNetwork):
         unified = self.unified(torch.stack([stage.feature for stage in stages]))
         return tuple(replace(stage, unified=one) for stage, one in zip(stages, unified, strict=True))
 
-    def _cascade(self, images: Tensor, chance: Mapping[str, Tensor], masked: bool) -> Iterator[_Visit]:
-        """Suppress and explore, stage by stage (equation 5, readings 1 to 4)."""
-        if masked and not chance:
-            chance = self.chance(images.shape[0])
-        drawn = chance.get("masks")
-        salience = self.model.salience
-        inputs: dict[int, Tensor] = {}  # of each block, as the latest stage that ran it saw it
-        mask: Tensor | None = None
-        features = images
-        for stage, start in enumerate(self.starts):
-            if stage > 0:
-                features = inputs[start]
-                if mask is not None:
-                    features = suppress(features, mask, salience.fill, salience.strength)
-            branch = None if stage == 0 or self.model.stages.share_weights else f"stage{stage + 1}"
-            for number in range(start, 5):
-                inputs[number] = features
-                features = self.run_block(number, features, branch)
-            if len(self.mining) > 0:
-                features = self.mining[stage](features)
-            scores: Tensor | None = None
-            if masked and stage + 1 < len(self.starts):
-                scores, mask = self._rank(stage, features, mask, None if drawn is None else drawn[:, stage])
-                yield _Visit(features, scores, mask)
-            else:
-                yield _Visit(features, None, None)
-
-    def _rank(
-        self, stage: int, features: Tensor, before: Tensor | None, chance: Tensor | None
-    ) -> tuple[Tensor | None, Tensor | None]:
-        """S_t where it is predicted, and the mask for the next stage."""
+    def rank(self, stage: int, seen: Visit, before: Tensor | None, chance: Mapping[str, Tensor]) -> Visit:
+        """S_t where it is predicted, and the mask of Algorithm 1 (reading 11)."""
         salience = self.model.salience
         if salience.scores == "none":
-            return None, None
+            return seen
         earlier = before if salience.cumulative else None
-        if chance is not None:
-            return None, salience_mask(chance.to(features.device), salience.alphas[stage], "top_n", earlier)
-        scores = self.rankings[stage](features)
-        return scores, salience_mask(scores, salience.alphas[stage], salience.rule, earlier)
+        if "masks" in chance:
+            drawn = chance["masks"][:, stage].to(seen.features.device)
+            return replace(seen, mask=salience_mask(drawn, salience.alphas[stage], "top_n", earlier))
+        scores = self.rankings[stage](seen.features)
+        return replace(seen, scores=scores, mask=salience_mask(scores, salience.alphas[stage], salience.rule, earlier))

@@ -46,8 +46,7 @@ class Parameters(MethodParameters):
         return run.model.stages.count
 
     def passes(self, run: RunParameters) -> float:
-        stages = run.model.stages
-        return sum((5 - start) / 4 for start in stages.starts[: stages.count])
+        return run.model.stages.passes()
 
     def hides_cells(self, run: RunParameters) -> bool:
         return run.model.stages.count > 1 and run.model.salience.scores != "none"

@@ -12,7 +12,8 @@ import math
 import torch
 from torch import Tensor
 
-_FLOOR = 1e-12  # of squared distances: the root has no gradient at 0
+FLOOR = 1e-12
+"""Of squared distances: the root has no gradient at 0."""
 
 
 def pairwise_distances(features: Tensor) -> Tensor:
@@ -21,7 +22,7 @@ def pairwise_distances(features: Tensor) -> Tensor:
         centred = features.float() - features.float().mean(0)
         squares = centred.square().sum(1)
         squared = squares.unsqueeze(0) + squares.unsqueeze(1) - 2 * centred @ centred.T
-        return squared.clamp(min=_FLOOR).sqrt()
+        return squared.clamp(min=FLOOR).sqrt()
 
 
 def hardest(distances: Tensor, positive: Tensor, negative: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -38,7 +39,7 @@ def hardest(distances: Tensor, positive: Tensor, negative: Tensor) -> tuple[Tens
 def distance(features: Tensor, one: Tensor, other: Tensor) -> Tensor:
     """Euclidean distances [A] between rows `one` and rows `other` of features [M, R], with a gradient."""
     differences = features[one] - features[other]
-    return differences.square().sum(1).clamp(min=_FLOOR).sqrt()
+    return differences.square().sum(1).clamp(min=FLOOR).sqrt()
 
 
 def hinge(features: Tensor, positive: Tensor, negative: Tensor, margin: float) -> Tensor:

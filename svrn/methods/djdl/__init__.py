@@ -1,0 +1,1 @@
+"""DJDL: identification, attributes, pairs and triplets learned jointly."""

@@ -1,0 +1,1 @@
+"""SAN: stripes in one branch, attributes in the other."""
