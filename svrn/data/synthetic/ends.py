@@ -5,23 +5,49 @@ from __future__ import annotations
 import numpy as np
 
 from svrn.data.synthetic.look import Bools, Floats, Look, Spots, cover
+from svrn.data.synthetic.models import Model
 from svrn.data.synthetic.parts import Part
 from svrn.data.synthetic.shell import shell_length
 from svrn.data.synthetic.texture import linear, noise
 from svrn.data.synthetic.vehicle import Vehicle
 
+EMBLEM = 0.05
+"""The emblem's radius in metres; it stands in the middle of the front."""
+
+
+def grille_top(model: Model) -> float:
+    """Height of the grille's upper edge."""
+    if model.type in ("bus", "truck"):
+        return model.clearance + 0.5 + 0.12
+    return model.nose_height - 0.035 - 0.005
+
+
+def emblem_height(model: Model) -> float:
+    """Height of the emblem: the grille's middle."""
+    return grille_top(model) - 0.5 * model.grille_height
+
+
+def _front_face(spots: Spots, model: Model) -> Bools:
+    face: Bools = (spots.x > shell_length(model) - 0.6) & (spots.normal[:, 0] > 0.12)
+    return face & (spots.z < model.nose_height + 0.12)
+
+
+def on_emblem(spots: Spots, model: Model) -> Bools:
+    """Which points of the shell lie on the maker's emblem."""
+    inside: Bools = spots.y**2 + (spots.z - emblem_height(model)) ** 2 < EMBLEM**2
+    return _front_face(spots, model) & inside
+
 
 def paint_front(look: Look, spots: Spots, vehicle: Vehicle, lamps_on: bool) -> None:
     """Grille, emblem, lower intake, fog lamps, headlights, plate."""
     model, half = vehicle.identity.model, vehicle.shell.half_width
-    end = shell_length(model)
     y, z = np.abs(spots.y), spots.z
-    face = (spots.x > end - 0.6) & (spots.normal[:, 0] > 0.12) & (z < model.nose_height + 0.12)
+    face = _front_face(spots, model)
     big = model.type in ("bus", "truck")
     high = model.clearance + 0.5 if big else model.nose_height - 0.035
     low = high - model.lamp_height
-    grille_top = high + 0.12 if big else high - 0.005
-    grille = face & (y < model.grille_width * half) & (z < grille_top) & (z > grille_top - model.grille_height)
+    grille = face & (y < model.grille_width * half) & (z < grille_top(model))
+    grille &= z > grille_top(model) - model.grille_height
     rows = {"bars": z * 26, "slats": spots.y * 14, "mesh": z * 22 + spots.y * 22, "split": z * 14, "closed": z * 4}[
         model.grille
     ]
@@ -30,8 +56,7 @@ def paint_front(look: Look, spots: Spots, vehicle: Vehicle, lamps_on: bool) -> N
     cover(look, grille & (rows - np.floor(rows) < 0.35), (bright,) * 3, 0.7, Part.GRILLE)
     if model.grille == "split":
         look.albedo[grille & (y < 0.05)] = linear(vehicle.identity.paint)
-    middle = grille_top - 0.5 * model.grille_height
-    cover(look, face & (y**2 + (z - middle) ** 2 < 0.05**2), (0.85, 0.85, 0.86), 0.9)
+    cover(look, on_emblem(spots, model), (0.85, 0.85, 0.86), 0.9)
     intake = face & (y < 0.72 * half) & (z > model.clearance + 0.06) & (z < model.clearance + 0.17)
     cover(look, intake, (0.03, 0.03, 0.03), 0.2)
     fog = face & ((y - 0.8 * half) ** 2 + (z - model.clearance - 0.13) ** 2 < 0.05**2)

@@ -106,6 +106,13 @@ def _panel_van(model: Model) -> bool:
     return model.type == "van" and model.windows == 1
 
 
+def mirror_place(model: Model, shell: Shell, side: float) -> tuple[float, float, float]:
+    """The middle of the mirror on the left (side 1) or right (-1), in the shell's own coordinates."""
+    cowl = shell.length - model.bonnet
+    tall = model.type in ("bus", "truck")
+    return (cowl - (0.05 if tall else 0.38), side * (shell.half_width + 0.07), shell.belt + (0.55 if tall else 0.1))
+
+
 def outside(identity: Identity, shell: Shell) -> list[Piece]:
     """Mirrors, wipers, and a pickup's bed."""
     model = identity.model
@@ -115,7 +122,7 @@ def outside(identity: Identity, shell: Shell) -> list[Piece]:
     tall = model.type in ("bus", "truck")
     for side in (1.0, -1.0):
         size = (0.12, 0.14, 0.42) if tall else (0.16, 0.2, 0.15)
-        at = (cowl - (0.05 if tall else 0.38), side * (half + 0.07), shell.belt + (0.55 if tall else 0.1))
+        at = mirror_place(model, shell, side)
         pieces.append(
             plain(
                 ellipsoid(at, size, 7),

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import TypeVar
 
 from PIL import Image
 
@@ -25,6 +26,8 @@ from svrn.files import disk_errors
 Progress = Callable[[int, int], None]
 """Told how many images are done and how many there are."""
 QUALITY = 92
+Task = TypeVar("Task")
+Done = TypeVar("Done")
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def draw(
             waiting[image.vehicle.number].append(image)
     batches = [_Batch(tuple(group), pixels, str(cache)) for group in waiting.values()]
     done = len(wanted) - sum(len(batch.images) for batch in batches)
-    for finished in _run(batches, workers):
+    for finished in in_processes(_draw_batch, batches, workers):
         done += finished
         if progress is not None:
             progress(done, len(wanted))
@@ -85,13 +88,18 @@ def _sweep(cache: Path) -> None:
                 part.unlink()
 
 
-def _run(batches: list[_Batch], workers: int) -> Iterator[int]:
+def in_processes(work: Callable[[Task], Done], batches: list[Task], workers: int) -> Iterator[Done]:
+    """What `work` makes of each batch, as they come; it is a function of a module.
+
+    Raises:
+        UserError: one of the processes was ended from outside.
+    """
     if workers <= 1 or len(batches) <= 1:
-        yield from map(_draw_batch, batches)
+        yield from map(work, batches)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(workers, len(batches)), mp_context=context) as pool:
-        futures = [pool.submit(_draw_batch, batch) for batch in batches]
+        futures = [pool.submit(work, batch) for batch in batches]
         try:
             for future in as_completed(futures):
                 yield future.result()

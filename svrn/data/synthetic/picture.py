@@ -39,7 +39,7 @@ def render(tracer: Tracer, camera: Camera, shot: Shot, size: int) -> Rendered:
     frame = tracer.trace(view, camera, light(camera), columns, rows, shot.seed)
     part, detail = frame.part, frame.detail
     picture = develop(frame.radiance, camera, shot.exposure)
-    hidden = _occlude(picture, camera, view, shot)
+    hidden = occlude(picture, camera, view, shot)
     if hidden is not None:
         part = np.where(hidden, np.uint8(Part.OCCLUDER), part)
         detail = detail & ~hidden
@@ -57,7 +57,7 @@ def _native_share(camera: Camera, view: View) -> float:
 _DIMMED = {"sun": 1.0, "cloud": 0.95, "rain": 0.8, "dusk": 0.55, "night": 0.3}
 
 
-def _occlude(picture: Image.Image, camera: Camera, view: View, shot: Shot) -> NDArray[np.bool_] | None:
+def occlude(picture: Image.Image, camera: Camera, view: View, shot: Shot) -> NDArray[np.bool_] | None:
     """Draw what stands, hangs or drives in front, out of focus; the pixels that it hides, or None."""
     width, height = picture.size
     layer = Image.new("RGBA", picture.size, (0, 0, 0, 0))

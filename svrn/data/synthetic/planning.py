@@ -25,7 +25,6 @@ SPLITS = ("train", "main", "unseen")
 TEST_SPLITS = ("main", "unseen", "held-out")
 HELD_OUT = 4
 """Of the training groups, every fourth is tested on in the split `held-out`, where settings are chosen."""
-VIEWPOINTS = ("front", "front_left", "left", "rear_left", "rear", "rear_right", "right", "front_right")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from embreex.rtcore_scene import EmbreeScene
 from numpy.typing import NDArray
 
 from svrn.data.synthetic.cameras import Camera, Light
+from svrn.data.synthetic.ends import on_emblem
 from svrn.data.synthetic.environment import backdrop, mirrored
 from svrn.data.synthetic.geometry import dot, to_unit
 from svrn.data.synthetic.look import Look, Spots
@@ -22,6 +23,8 @@ from svrn.data.synthetic.vehicle import Vehicle
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
+_STEP = np.float32(0.012)
+"""how far behind glass a ray goes on, in metres"""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,22 @@ class Frame:
     radiance: Floats
     part: NDArray[np.uint8]
     detail: Bools
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What a view shows at rows x columns pixels: the N pixels that the vehicle fills, row by row.
+
+    Position and normal [N, 3] are in the vehicle's frame, the normal towards the eye; part, detail and emblem are [N].
+    """
+
+    shape: tuple[int, int]
+    index: NDArray[np.intp]
+    position: Floats
+    normal: Floats
+    part: NDArray[np.uint8]
+    detail: Bools
+    emblem: Bools
 
 
 @dataclass(frozen=True)
@@ -64,7 +83,7 @@ class Tracer:
         detail = np.zeros(count, bool)
         hits, missed = self._cast(view.origin[None], rays)
         radiance[missed] = self._around(view, camera, light, rays.take(missed, axis=0), view.origin, seed)
-        look = self._look(hits, light)
+        look = self._look(hits, light.lamps)
         colour = self._shade(view, camera, light, hits, look, rays.take(hits.index, axis=0), seed)
         through = np.flatnonzero(look.glass | look.hole)
         if len(through):
@@ -73,6 +92,31 @@ class Tracer:
         part[hits.index] = look.part
         detail[hits.index] = look.detail
         return Frame(radiance.reshape(rows, columns, 3), part.reshape(rows, columns), detail.reshape(rows, columns))
+
+    def labels(self, view: View, columns: int, rows: int) -> Labels:
+        """What the view shows at columns x rows pixels, without light: parts and details as `trace` has them."""
+        rays = view.rays(columns, rows)
+        hits, _ = self._cast(view.origin[None], rays)
+        look = self._look(hits, lamps=False)
+        through = np.flatnonzero(look.glass | look.hole)
+        if len(through):
+            ahead = rays.take(hits.index[through], axis=0)
+            inner, _ = self._cast(hits.position.take(through, axis=0) + ahead * _STEP, ahead)
+            _mark_behind(look, through, inner, self._look(inner, lamps=False, inside=True))
+        on_shell = np.flatnonzero(hits.piece == 0)
+        emblem = np.zeros(len(hits.index), bool)
+        emblem[on_shell] = on_emblem(self._spots(hits, on_shell), self.vehicle.identity.model)
+        emblem &= look.part != Part.PLATE
+        return Labels((rows, columns), hits.index, hits.position, hits.normal, look.part, look.detail, emblem)
+
+    def seen(self, origin: Floats, points: Floats, tolerance: float) -> Bools:
+        """Which points [N, 3] the eye sees: nothing stands more than `tolerance` metres before them."""
+        away = points - origin
+        distance = np.sqrt(dot(away, away))
+        rays = to_unit(away.astype(np.float32))
+        found = self._scene.run(np.ascontiguousarray(np.broadcast_to(origin, rays.shape)), rays, output=True)
+        free: Bools = (found["primID"] < 0) | (found["tfar"] > distance - tolerance)
+        return free
 
     def visible(self, view: View, columns: int, rows: int) -> NDArray[np.int32]:
         """The nearest triangle at each pixel [rows * columns]; -1 where there is none."""
@@ -100,18 +144,21 @@ class Tracer:
         hits = _Hits(index, position, normal, self.vehicle.piece_of_face[face], values[3:])
         return hits, np.flatnonzero(found["primID"] < 0)
 
-    def _look(self, hits: _Hits, light: Light, inside: bool = False) -> Look:
+    def _look(self, hits: _Hits, lamps: bool, inside: bool = False) -> Look:
         """Shell, wheels and plain pieces put into one."""
         look = paint_plain(self.vehicle, hits.piece, hits.position, hits.normal, hits.params)
         on_shell = np.flatnonzero(hits.piece == 0)
         if len(on_shell):
-            x, y, z = hits.position.take(on_shell, axis=0).T
-            u, v, top, belt = hits.params[:, on_shell]
-            spots = Spots(x + self.vehicle.offset, y, z, u, v, top, belt, hits.normal.take(on_shell, axis=0))
-            painted = paint_shell(self.vehicle, spots, light.lamps, inside)
+            painted = paint_shell(self.vehicle, self._spots(hits, on_shell), lamps, inside)
             for name in ("albedo", "gloss", "part", "detail", "glass", "hole", "glow"):
                 getattr(look, name)[on_shell] = getattr(painted, name)
         return look
+
+    def _spots(self, hits: _Hits, on_shell: NDArray[np.intp]) -> Spots:
+        """The hits of the shell as its painter wants them."""
+        x, y, z = hits.position.take(on_shell, axis=0).T
+        u, v, top, belt = hits.params[:, on_shell]
+        return Spots(x + self.vehicle.offset, y, z, u, v, top, belt, hits.normal.take(on_shell, axis=0))
 
     def _sun(self, view: View, light: Light, seed: int, count: int) -> tuple[Floats, Floats]:
         """The sun's direction in the vehicle's frame, and one jittered direction a point (soft shadows)."""
@@ -223,13 +270,13 @@ class Tracer:
     ) -> None:
         """Add to `colour` what is seen through glass and openings, and its parts and details to `look`."""
         ahead = rays.take(hits.index[through], axis=0)
-        start = hits.position.take(through, axis=0) + ahead * np.float32(0.012)
+        start = hits.position.take(through, axis=0) + ahead * _STEP
         inner, missed = self._cast(start, ahead)
         seen = np.empty((len(through), 3), np.float32)
         world = view.to_world(ahead)
         outside = mirrored(world, camera, light)
         seen[missed] = outside[missed]
-        inside = self._look(inner, light, inside=True)
+        inside = self._look(inner, light.lamps, inside=True)
         dim = np.asarray(light.sky, np.float32) * np.float32(0.55) + np.asarray(
             light.sun_light, np.float32
         ) * np.float32(0.16)
@@ -250,12 +297,7 @@ class Tracer:
         share = np.where(glass, tint, 1.0).astype(np.float32)[:, None]
         own = colour[through] * np.where(glass, 1.0, 0.0).astype(np.float32)[:, None]
         colour[through] = own + seen * share
-        shown = inside.detail & ~shell
-        look.detail[through[inner.index[shown]]] = True
-        rim = inner.piece != 0
-        opened_part = through[inner.index[rim & opened]]
-        look.part[opened_part] = inside.part[rim & opened]
-        look.part[through[inner.index[shell & opened]]] = Part.BODY
+        _mark_behind(look, through, inner, inside)
 
     def _world_points(self, view: View, points: Floats) -> Floats:
         return view.to_world(points) + np.array([view.place[0], view.place[1], 0], np.float32)
@@ -265,3 +307,11 @@ class Tracer:
         x, y = moved[:, 0], moved[:, 1]
         c, s = np.float32(view.cosine), np.float32(view.sine)
         return np.stack([c * x + s * y, -s * x + c * y, moved[:, 2]], 1).astype(np.float32)
+
+
+def _mark_behind(look: Look, through: NDArray[np.intp], inner: _Hits, inside: Look) -> None:
+    """Enter into `look` the parts seen through openings and the details seen through openings and glass."""
+    shell, opened = inner.piece == 0, look.hole[through][inner.index]
+    look.detail[through[inner.index[inside.detail & ~shell]]] = True
+    look.part[through[inner.index[~shell & opened]]] = inside.part[~shell & opened]
+    look.part[through[inner.index[shell & opened]]] = Part.BODY

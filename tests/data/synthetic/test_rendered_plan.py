@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from svrn.data.annotations.names import VIEWPOINTS
 from svrn.data.synthetic import PRESETS, make_preset, plan, train_digest
 from svrn.data.synthetic.cameras import camera
-from svrn.data.synthetic.planning import VIEWPOINTS, images, parts, plan_digest, vehicles, viewpoint
+from svrn.data.synthetic.planning import images, parts, plan_digest, vehicles, viewpoint
 from svrn.data.synthetic.seeds import canonical
 from svrn.data.synthetic.shots import Shot
 from svrn.errors import UserError

@@ -1,0 +1,158 @@
+"""What a benchmark's side information is known by: the digest of each column, and what is missing of it.
+
+Light, read when the workflow is parsed: a benchmark's `annotations.json`, which stands beside `annotations.parquet`.
+For an embedded benchmark the renderer's truth is known beforehand, like its training images.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from svrn.config.benchmark import Benchmark
+from svrn.config.documents import suggestion
+from svrn.config.side import SideColumns
+from svrn.errors import UserError
+
+Part = Literal["train", "test"]
+SIDECAR = "annotations.json"
+TABLE = "annotations.parquet"
+LABELS_VERSION = 1
+"""Raised when the renderer's truth becomes another for the same images: it enters the digests of that truth."""
+TOLERATED = 0.01
+"""The share of a part's images that may lack what was labelled image by image (VeRi-776's key-points lack 65 of its
+51,035). An attribute may lack in more: its unknown values are left out of a loss."""
+
+
+_SIDES = ("left", "right")
+_PAIRS = ("headlight", "tail_light", "mirror", "wheel_1", "wheel_2", "wheel_3")
+TRUTH = SideColumns(
+    camera=True,
+    viewpoint=True,
+    attributes=("colour", "type", "model", "view"),
+    keypoints=(
+        *(
+            f"{name}_{side}"
+            for name in (*_PAIRS, "fog_lamp", "windscreen_foot", "windscreen_head", "roof_end")
+            for side in _SIDES
+        ),
+        "logo_front",
+        "plate_front",
+        "plate_rear",
+    ),
+    boxes=(
+        "vehicle",
+        *(f"{name}_{side}" for name in (*_PAIRS, "side_window") for side in _SIDES),
+        *("windscreen", "rear_window", "roof_panel", "bonnet", "grille", "brand", "load"),
+        *("bumper_front", "bumper_rear", "plate_front", "plate_rear"),
+    ),
+    masks=(
+        "vehicle",
+        *("front", "back", "side", "roof"),
+        *("body", "windscreen", "rear_window", "side_window", "headlight", "tail_light", "wheel", "plate"),
+        *("roof_panel", "bonnet", "grille", "bumper", "mirror", "load", "brand", "details"),
+    ),
+)
+"""What the renderer knows of its images (svrn.data.synthetic.labels); its VehicleID layout has no cameras."""
+
+
+def truth_digest(column: str, part: Part, train_digest: str) -> str:
+    """The digest of one column of the renderer's truth: it follows from the images, so it is known before them."""
+    text = f"truth {LABELS_VERSION}\n{column}\n{part}\n{train_digest}"
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def side_digest(sidecar: Path, columns: SideColumns, part: Part) -> str | None:
+    """What identifies exactly these columns on a benchmark's training or test images.
+
+    sidecar: data/BENCHMARK/annotations.json. None: no column is asked for, or the file is not made yet.
+
+    Raises:
+        UserError: a column is lacking (see `check_side`), or the file is none of ours.
+    """
+    if not columns or not sidecar.is_file():
+        return None
+    content = check_side(sidecar, columns, part)
+    return _joined([(name, content["columns"][name][part]["digest"]) for name in columns.names()])
+
+
+def benchmark_side_digest(
+    name: str, benchmark: Benchmark, columns: SideColumns, part: Part, data: Path = Path("data")
+) -> str | None:
+    """As `side_digest` of data/NAME/annotations.json; for an embedded benchmark before that file is made, too.
+
+    None: no column is asked for, or the benchmark's side information is not known yet.
+
+    Raises:
+        UserError: the benchmark lacks a column.
+    """
+    sidecar = data / name / SIDECAR
+    if columns and not sidecar.is_file() and benchmark.embedded is not None and benchmark.train_digest is not None:
+        if columns.camera and benchmark.layout == "vehicleid":
+            raise _lacking(name, "camera", "none of its images has one", "its layout has no cameras")
+        for each in columns.names():
+            if each not in TRUTH.names():
+                near = [known for known in TRUTH.names() if known.split(":")[0] == each.split(":")[0]]
+                raise _lacking(name, each, "the renderer has no such column", suggestion(each, near))
+        return _joined([(each, truth_digest(each, part, benchmark.train_digest)) for each in columns.names()])
+    return side_digest(sidecar, columns, part)
+
+
+def check_side(sidecar: Path, columns: SideColumns, part: Part) -> dict[str, Any]:
+    """Whether a benchmark has these columns for its training or test images; the sidecar's content.
+
+    An attribute must be known for one image at least; what is labelled image by image for all but 1 in 100.
+
+    Raises:
+        UserError: a column that is not there or lacks in too many images: which, in how many, and how to get it.
+    """
+    content = read_sidecar(sidecar)
+    benchmark, there = str(content["benchmark"]), content["columns"]
+    for name in columns.names():
+        if name not in there:
+            near = [each for each in there if each.split(":")[0] == name.split(":")[0]]
+            mend = suggestion(name, near) if near else _HOW
+            raise _lacking(benchmark, name, "its side information has no such column", mend, str(sidecar))
+        counted = there[name][part]
+        missing, images = counted["missing"], counted["missing"] + counted["known"]
+        allowed = images - 1 if name.startswith("attribute:") else int(TOLERATED * images)
+        if missing > max(allowed, 0):
+            of = {"train": "training", "test": "test"}[part]
+            raise _lacking(benchmark, name, f"{missing:,} of its {images:,} {of} images lack it", _HOW, str(sidecar))
+    return content
+
+
+def read_sidecar(sidecar: Path) -> dict[str, Any]:
+    """The content of an annotations.json.
+
+    Raises:
+        UserError: not there, or none of ours.
+    """
+    again = f"remove it, then svrn data annotate {sidecar.parent.name}"
+    try:
+        content = json.loads(sidecar.read_text(encoding="utf-8"))
+        for column in content["columns"].values():
+            for part in ("train", "test"):
+                column[part]["digest"], column[part]["known"], column[part]["missing"]
+        content["benchmark"]
+    except FileNotFoundError:
+        mend = f"svrn data annotate {sidecar.parent.name}"
+        raise UserError("the benchmark has no side information yet", where=str(sidecar), mend=mend) from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        what = f"not what stands beside annotations: {type(error).__name__}: {error}"
+        raise UserError(what, where=str(sidecar), mend=again) from None
+    assert isinstance(content, dict)
+    return content
+
+
+_HOW = "docs/side-information.md says what can be imported, and how"
+
+
+def _lacking(benchmark: str, name: str, why: str, mend: str | None, where: str | None = None) -> UserError:
+    return UserError(f"{benchmark} lacks {name.replace(':', ' ')}: {why}", where=where, mend=mend)
+
+
+def _joined(digests: list[tuple[str, str]]) -> str:
+    return hashlib.sha256("\n".join(f"{name} {digest}" for name, digest in digests).encode()).hexdigest()

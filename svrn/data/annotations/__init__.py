@@ -1,0 +1,1 @@
+"""Side information of images: attributes, viewpoint, key-points, boxes and masks, in one file a benchmark."""
