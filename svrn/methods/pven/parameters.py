@@ -46,6 +46,7 @@ class Parameters(PartParameters):
     root_in_training: Literal["sqrt", "plain"] = Field(
         "sqrt", description="whether the local triplet loss takes the root of views' distances"
     )
+    centre_weight: float = Field(0.0, ge=0, description="of a centre loss; the original's own recipe has 0.0005")
     part_weight: float = Field(0.5, ge=0, description="at test: of the local distance; 0 is the global feature alone")
     root: Literal["sqrt", "plain", "none"] = Field(
         "sqrt", description="at test: views' distances by their root, as they are, or squared"
