@@ -11,11 +11,13 @@ from typing import Annotated, Literal
 
 import typer
 
+from svrn.cli.annotate import annotate
 from svrn.cli.render import render
 from svrn.config.study import DATA, PARAMS
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
 app.command()(render)
+app.command()(annotate)
 
 Name = Annotated[str, typer.Argument(metavar="BENCHMARK", help="A file of params/benchmarks/, or a layout's name.")]
 Root = Annotated[Path | None, typer.Option(help="The benchmark's own folder (or the list's file), before its YAML's.")]

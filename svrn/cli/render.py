@@ -31,13 +31,13 @@ def render(
     chosen = preset_named(preset)
     if seed is not None:
         chosen = make_preset(**{**chosen.model_dump(), "seed": seed})
-    with _bar() as progress:
+    with bar("rendering") as progress:
         truth = render_benchmark(chosen, layout, out, split=split, images=images, workers=workers, progress=progress)
     print(f"{out}: {chosen.name} in the layout of {layout}, ground truth in {truth.name}")
 
 
 @contextmanager
-def _bar() -> Iterator[Callable[[int, int], None]]:
+def bar(work: str) -> Iterator[Callable[[int, int], None]]:
     """Images done, images a second and time left, on stderr where that is a terminal; a line now and then elsewhere."""
     from rich.console import Console
     from rich.progress import (
@@ -57,15 +57,15 @@ def _bar() -> Iterator[Callable[[int, int], None]]:
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _plain_lines()
+        yield _plain_lines(work)
         return
-    columns = (TextColumn("rendering"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+    columns = (TextColumn(work), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
     with Progress(*columns, console=console) as shown:
-        task = shown.add_task("rendering", total=None)
+        task = shown.add_task(work, total=None)
         yield lambda done, total: shown.update(task, completed=done, total=total)
 
 
-def _plain_lines() -> Callable[[int, int], None]:
+def _plain_lines(work: str) -> Callable[[int, int], None]:
     import sys
     import time
 
@@ -81,6 +81,6 @@ def _plain_lines() -> Callable[[int, int], None]:
         last = now
         rate = (done - first) / max(now - start, 1e-9)
         left = f", {(total - done) / rate:.0f} s left" if rate and done < total else ""
-        print(f"rendering: {done} of {total} images, {rate:.1f} images/s{left}", file=sys.stderr)
+        print(f"{work}: {done} of {total} images, {rate:.1f} images/s{left}", file=sys.stderr)
 
     return tell

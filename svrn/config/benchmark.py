@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from svrn.config.documents import read_tree, validate
 from svrn.config.strict import Strict
@@ -30,6 +30,18 @@ class TestSet(Strict):
     protocols: tuple[str, ...] = Field(min_length=1, description="protocol names, the headline first")
 
 
+class AnnotationSources(Strict):
+    """Files of side information that others made for a benchmark's images (docs/side-information.md)."""
+
+    file: str | None = Field(None, description="a Parquet file of one's own: image, and columns by their names")
+    pven_masks: str | None = Field(None, description="folder of PVEN's masks: a PNG an image, a class a pixel")
+    pven_polygons: str | None = Field(None, description="PVEN's polygons of the four views (poly.json)")
+    pgan_masks: str | None = Field(None, description="folder of PGAN's masks: a .npy stack an image")
+    veri_keypoints: tuple[str, ...] = Field((), description="VeRi-776's key-point and orientation files")
+    vami_viewpoints: str | None = Field(None, description="folder of VAMI's viewpoint files (.mat)")
+    viewpoints: dict[str, str] = Field({}, description="the benchmark's own names of viewpoints, and ours for each")
+
+
 class Benchmark(Strict):
     """Where a benchmark is, how it lies on disk, and how it is scored."""
 
@@ -46,6 +58,15 @@ class Benchmark(Strict):
     train_digest: str | None = Field(
         None, description="digest of the training images, known beforehand for embedded benchmarks"
     )
+
+    annotations: AnnotationSources | None = Field(
+        None, description="imported side information: sources, or the name of a Parquet file of one's own"
+    )
+
+    @field_validator("annotations", mode="before")
+    @classmethod
+    def _own_file(cls, value: object) -> object:
+        return {"file": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _one_source(self) -> Benchmark:

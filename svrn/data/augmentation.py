@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from svrn.config.parameters import Input
+from svrn.data.side import Side
 
 #: ImageNet's channel statistics, on the 0..255 scale.
 MEAN = (123.675, 116.28, 103.53)
@@ -53,7 +54,7 @@ def augment(pixels: npt.NDArray[np.uint8], chance: npt.NDArray[np.float64], opti
         if row[0] < options.flip:
             image[:] = image[:, :, ::-1].copy()
         if options.pad_crop:
-            image[:] = _shift(image, row[1:3], options.pad_crop)
+            image[:] = _shift(image, *_offset(row[1:3], options.pad_crop))
     result = normalise(pixels)
     for index, row in enumerate(chance):
         box = erased_box(row[6:], options.erasing, side)
@@ -77,9 +78,27 @@ def erased_box(chance: npt.NDArray[np.float64], probability: float, side: int) -
     return None
 
 
-def _shift(image: npt.NDArray[np.uint8], chance: npt.NDArray[np.float64], pad: int) -> npt.NDArray[np.uint8]:
-    """Pad with black on all sides and crop back: a shift by -pad .. pad."""
-    dy, dx = (int(value * (2 * pad + 1)) - pad for value in chance)
+def move(side: Side, chance: npt.NDArray[np.float64], options: Input) -> Side:
+    """Move a batch's side information as `augment` moves its images, by the same chance: mirrored, then shifted.
+
+    Erasing and colour leave it as it is: they change pixels, not what the image shows.
+    """
+    moved = side.mirrored(torch.from_numpy(chance[:, 0] < options.flip))
+    if not options.pad_crop:
+        return moved
+    offsets = np.array([_offset(row[1:3], options.pad_crop) for row in chance], np.float32)
+    down, right = torch.from_numpy(-offsets / options.size).unbind(1)
+    return moved.shifted(down, right)
+
+
+def _offset(chance: npt.NDArray[np.float64], pad: int) -> tuple[int, int]:
+    """Where in the padded image the crop begins, down and right, from the image's own corner: -pad .. pad."""
+    down, right = (int(value * (2 * pad + 1)) - pad for value in chance)
+    return down, right
+
+
+def _shift(image: npt.NDArray[np.uint8], dy: int, dx: int) -> npt.NDArray[np.uint8]:
+    """Pad with black on all sides and crop back."""
     side = image.shape[-1]
     moved = np.zeros_like(image)
     rows, columns = slice(max(0, dy), min(side, side + dy)), slice(max(0, dx), min(side, side + dx))

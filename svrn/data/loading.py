@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,12 @@ import pandas as pd
 import torch
 
 from svrn.config.parameters import Input, Training
-from svrn.data.augmentation import augment, draws, normalise
+from svrn.data.augmentation import augment, draws, move, normalise
 from svrn.data.cache import ImageStore
 from svrn.data.manifest import Manifest
 from svrn.data.sampling import PKSampler, Rows, occurrences
+from svrn.data.side import Side
+from svrn.data.side_table import SideTable
 from svrn.errors import UserError
 
 Item = TypeVar("Item")
@@ -78,28 +80,37 @@ def fingerprints(rows: pd.DataFrame, files: Sequence[Path]) -> list[str]:
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step sees: images float32 (n, 3, H, W), labels int64 (n,), the images' names, and their rows int64 (n,),
-    each image's number among the training images."""
+    """What one step sees: images float32 (n, 3, H, W), labels int64 (n,), the images' names, their rows int64 (n,), each
+    image's number among the training images, and the side information that the method asks for."""
 
     images: torch.Tensor
     labels: torch.Tensor
     names: list[str]
     rows: torch.Tensor
+    side: Side | None = None
 
 
 class TrainingBatches:
     """The batches of a training, by number: batch `i` is the same however the training got there.
 
     rank, world: this process takes its `part`, in order, of every batch of the `whole` training.
+    side: the side information of the training images, in their order; it moves with the augmented images.
 
     Raises:
         UserError: more identities a batch than there are, or a batch that does not divide by the processes.
     """
 
     def __init__(
-        self, images: TrainingImages, store: ImageStore, training: Training, *, rank: int = 0, world: int = 1
+        self,
+        images: TrainingImages,
+        store: ImageStore,
+        training: Training,
+        *,
+        rank: int = 0,
+        world: int = 1,
+        side: SideTable | None = None,
     ) -> None:
-        self.images, self.store, self.training = images, store, training
+        self.images, self.store, self.training, self.side = images, store, training, side
         batches = training.batches
         self.sampler = PKSampler(images.labels, batches, training.seed, training.optimisation.batches_per_epoch)
         size = batches.identities * batches.images
@@ -138,11 +149,39 @@ class TrainingBatches:
         chance = np.stack([draws(seed, epoch, int(r), int(c)) for r, c in zip(rows, counts, strict=True)])
         pixels = augment(self.store.fetch(rows), chance, self.training.input)
         labels = torch.from_numpy(self.images.labels[rows])
-        return Batch(pixels, labels, [str(name) for name in self.images.names[rows]], torch.from_numpy(rows))
+        side = None if self.side is None else move(self.side.rows(rows), chance, self.training.input)
+        names = [str(name) for name in self.images.names[rows]]
+        return Batch(pixels, labels, names, torch.from_numpy(rows), side)
 
     def iterate(self, numbers: Iterable[int], workers: int = 0) -> Iterator[Batch]:
         """The batches of these numbers in order; with workers, threads prepare the next ones."""
         return _ahead(self.batch, numbers, workers)
+
+
+@overload
+def evaluation_batches(
+    manifest: Manifest,
+    rows: pd.DataFrame,
+    options: Input,
+    batch: int,
+    *,
+    workers: int = 0,
+    cache: Path | None = None,
+    side: None = None,
+) -> Iterator[tuple[list[str], torch.Tensor]]: ...
+
+
+@overload
+def evaluation_batches(
+    manifest: Manifest,
+    rows: pd.DataFrame,
+    options: Input,
+    batch: int,
+    *,
+    workers: int = 0,
+    cache: Path | None = None,
+    side: SideTable,
+) -> Iterator[tuple[list[str], torch.Tensor, Side]]: ...
 
 
 def evaluation_batches(
@@ -153,11 +192,13 @@ def evaluation_batches(
     *,
     workers: int = 0,
     cache: Path | None = None,
-) -> Iterator[tuple[list[str], torch.Tensor]]:
+    side: SideTable | None = None,
+) -> Iterator[tuple[list[str], torch.Tensor]] | Iterator[tuple[list[str], torch.Tensor, Side]]:
     """The images of `rows` in their order, decoded, resized and normalised, with no augmentation.
 
-    batch: images at a time. cache: folder of packed images; None decodes from the files.
-    Yields: the images' names and a float32 tensor (n, 3, size, size).
+    batch: images at a time. cache: folder of packed images; None decodes from the files. side: the side information of
+    these rows, in their order.
+    Yields: the images' names and a float32 tensor (n, 3, size, size); their side information third, where it is given.
 
     Raises:
         UserError: an image cannot be read.
@@ -171,6 +212,13 @@ def evaluation_batches(
         stop = min(start + batch, len(files))
         return names[start:stop], normalise(store.fetch(np.arange(start, stop)))
 
+    def part_with(start: int) -> tuple[list[str], torch.Tensor, Side]:
+        assert side is not None
+        these, pixels = part(start)
+        return these, pixels, side.rows(np.arange(start, start + len(these)))
+
+    if side is not None:
+        return _ahead(part_with, range(0, len(files), batch), workers)
     return _ahead(part, range(0, len(files), batch), workers)
 
 

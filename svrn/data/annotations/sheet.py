@@ -26,8 +26,7 @@ def write_sheet(annotations: Annotations, manifest: Manifest, out: Path, *, imag
     Raises:
         UserError: an image cannot be read, or `out` has another suffix.
     """
-    if out.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise UserError(f"cannot draw a sheet as {out.suffix or 'a file without suffix'!r}", mend=".png or .jpg")
+    check_suffix(out)
     masks = [name for name in annotations.columns if name.startswith("mask:") and name != "mask:vehicle"]
     groups = [[name for name in masks if (name[5:] in VIEWS_AS_MASKS) is views] for views in (True, False)]
     groups = [group for group in groups if group]
@@ -53,6 +52,12 @@ def write_sheet(annotations: Annotations, manifest: Manifest, out: Path, *, imag
         draw.text((x + 18, y + 1), name[5:], INK)
     with atomic_write(out) as temporary:
         sheet.save(temporary)
+
+
+def check_suffix(out: Path) -> None:
+    """UserError where a sheet cannot be written under this name."""
+    if out.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise UserError(f"a sheet cannot be drawn as {out.name!r}", where="--sheet", mend="give a .png or .jpg")
 
 
 def _spread(annotations: Annotations, images: int) -> list[int]:

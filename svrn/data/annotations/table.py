@@ -133,6 +133,12 @@ def read_annotations(file: Path, names: Iterable[str]) -> Annotations:
     return Annotations(images, columns, json.loads(metadata["svrn.origins"]))
 
 
+def content_of(file: Path) -> str | None:
+    """The digest of all columns that an annotations.parquet carries, as its sidecar must."""
+    found: bytes | None = (pq.read_schema(file).metadata or {}).get(b"svrn.content")
+    return None if found is None else found.decode()
+
+
 def column_of(array: pa.ChunkedArray, name: str, where: str) -> Column:
     """A column from Arrow, whatever width of list or number it is written with.
 
@@ -176,6 +182,17 @@ _FORMS = {
     "attribute": "text",
     "viewpoint": "text",
 }
+
+
+def describe(annotations: Annotations) -> list[str]:
+    """A line a kind and origin: what there is, and of how many images it is not known."""
+    lines: dict[tuple[str, str], list[str]] = {}
+    for name, column in annotations.columns.items():
+        kind, _, short = name.partition(":")
+        missing = len(annotations.images) - int(column.known.sum())
+        text = (short or kind) + (f" (missing in {missing:,})" if missing else "")
+        lines.setdefault((kind, annotations.origins[name]), []).append(text)
+    return [f"  {kind} ({origin}): {', '.join(texts)}" for (kind, origin), texts in lines.items()]
 
 
 def image_order(rows: pd.DataFrame) -> npt.NDArray[np.intp]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from svrn.data.benchmarks.findings import ATTRIBUTES_BROKEN, FILE_ABSENT, Findings
+from svrn.data.benchmarks.findings import ATTRIBUTES_BROKEN, FILE_ABSENT, LABEL_TWICE, Findings
 from svrn.data.benchmarks.textlists import read_lines
 
 
@@ -23,5 +23,11 @@ def attribute_names(source: Path, findings: Findings) -> dict[int, str]:
         if match is None:
             findings.add(ATTRIBUTES_BROKEN, f"{source}:{number}", f"{line[:60]!r} is not NUMBER NAME")
             continue
-        names[int(match[1] or match[4])] = match[2] or match[3]
+        place, index, name = f"{source}:{number}", int(match[1] or match[4]), match[2] or match[3]
+        if index in names:
+            findings.add(ATTRIBUTES_BROKEN, place, f"number {index} is named twice: {names[index]!r} and {name!r}")
+            continue
+        if name in names.values():
+            findings.add(LABEL_TWICE, place, f"{name!r} is the name of two numbers, they are taken as one")
+        names[index] = name
     return names

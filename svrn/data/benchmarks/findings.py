@@ -138,6 +138,33 @@ TRACK_LINE = _deviation(
     "take the track list from the release again",
     blocks=True,
 )
+LABEL_UNKNOWN = _deviation(
+    "label-unknown",
+    "labels of images or vehicles that no list names",
+    "they are not used; lists and labels may come from different releases",
+    blocks=False,
+)
+LABEL_TWICE = _deviation("label-twice", "labels that stand twice", "they say the same: keep one", blocks=False)
+LABEL_VARIES = _deviation(
+    "label-varies",
+    "vehicles whose images differ in colour, type or model",
+    "a method that learns attributes sees both: correct the labels",
+    blocks=False,
+)
+ATTRIBUTE_UNLISTED = _deviation(
+    "attribute-unlisted",
+    "numbers of colours, types or models that their list of names lacks",
+    "the attribute of these images is taken as unknown",
+    blocks=False,
+)
+_TAKE_AGAIN = "take the files from one release, or remove what does not belong to these images"
+SIDE_BROKEN = _deviation("side-broken", "side information that does not parse", _TAKE_AGAIN, blocks=False)
+SIDE_IMAGE = _deviation("side-image", "side information of images that are not there", _TAKE_AGAIN, blocks=False)
+SIDE_TWICE = _deviation("side-twice", "images with two different labels", "keep the right one", blocks=False)
+SIDE_SIZE = _deviation("side-size", "masks or lists of another size than their images", _TAKE_AGAIN, blocks=False)
+SIDE_NAME = _deviation("side-name", "names that side information does not have", "use the known names", blocks=False)
+SIDE_VALUE = _deviation("side-value", "values that cannot be", "correct or remove them", blocks=False)
+LABEL_MISSING = _note("label-missing", "labels that are not known", "a method that needs them says so before it trains")
 ATTRIBUTES_ABSENT = _note("attributes-absent", "images without attributes in the release (labels from the name)")
 FILE_ABSENT = _note("file-absent", "optional files that are not there")
 EXPLAINED = _note("explained", "differences with a known cause")
@@ -163,6 +190,17 @@ KINDS: tuple[Kind, ...] = (
     QUERY_COPY,
     GROUND_TRUTH_INDEX,
     TRACK_LINE,
+    LABEL_UNKNOWN,
+    LABEL_TWICE,
+    LABEL_VARIES,
+    ATTRIBUTE_UNLISTED,
+    SIDE_BROKEN,
+    SIDE_IMAGE,
+    SIDE_TWICE,
+    SIDE_SIZE,
+    SIDE_NAME,
+    SIDE_VALUE,
+    LABEL_MISSING,
     ATTRIBUTES_ABSENT,
     FILE_ABSENT,
     EXPLAINED,

@@ -22,6 +22,7 @@ from svrn.data.benchmarks.findings import (
     Findings,
 )
 from svrn.data.benchmarks.images import Damage, Scan, scan
+from svrn.data.benchmarks.labelling import check_labels
 from svrn.data.benchmarks.listing import read_listing
 from svrn.data.benchmarks.rows import Release
 from svrn.data.benchmarks.textlists import reading
@@ -82,6 +83,8 @@ def inspect(
             findings.add(EXTRA_IMAGE, release.root / path, "no list names it")
         if (release.root / truth.FILE).exists():
             table = truth.take_truth(table, release.root / truth.FILE, findings)
+    models = pd.Series([row.model for row in release.rows.values()], index=table.index, dtype=object)
+    check_labels(table, models, root, findings)
     sets = checks.count_sets(table, layout, judged=official)
     checks.check_sets(table, findings)
     checks.check_tests(table, tests, findings)

@@ -36,6 +36,8 @@ class Row:
     colour: str | None = None
     type: str | None = None
     viewpoint: str | None = None
+    model: str | None = None
+    """Side information alone: the manifest has no column for it."""
 
 
 @dataclass

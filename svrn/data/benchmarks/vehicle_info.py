@@ -1,4 +1,4 @@
-"""VERI-WILD's vehicle_info.txt: camera, colour and type by image, with or without a header line."""
+"""VERI-WILD's vehicle_info.txt: camera, colour, type and model by image, with or without a header line."""
 
 from __future__ import annotations
 
@@ -35,10 +35,11 @@ class Info:
     camera: int
     type: str | None
     colour: str | None
+    model: str | None
 
 
 def read_vehicle_info(source: Path, findings: Findings) -> dict[str, Info]:
-    """Image key (`00001/000001`) to its camera, type and colour; a line that does not parse is a finding.
+    """Image key (`00001/000001`) to its camera, type, colour and model; a line that does not parse is a finding.
 
     Raises:
         Unusable: not to be read, or a header that lacks the image or the camera column.
@@ -66,7 +67,8 @@ def read_vehicle_info(source: Path, findings: Findings) -> dict[str, Info]:
         elif key in known:
             findings.add(LISTED_TWICE, place, f"{key} stands in it twice")
         else:
-            known[key] = Info(int(camera[1]), _text(cells.get("type")), _text(cells.get("colour")))
+            words = (_text(cells.get(name)) for name in ("type", "colour", "model"))
+            known[key] = Info(int(camera[1]), *words)
     return known
 
 

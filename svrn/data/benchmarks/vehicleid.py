@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from svrn.data.benchmarks.attributes import attribute_names
 from svrn.data.benchmarks.findings import (
     ATTRIBUTES_BROKEN,
     FILE_ABSENT,
@@ -17,6 +16,7 @@ from svrn.data.benchmarks.findings import (
 from svrn.data.benchmarks.rows import Entry, Release
 from svrn.data.benchmarks.testsets import name_test_sets
 from svrn.data.benchmarks.textlists import IMAGE_SUFFIXES, folder_entries, read_lines, unsafe_path
+from svrn.data.benchmarks.vehicleid_labels import take_labels
 from svrn.data.manifest import Membership
 from svrn.errors import Unusable
 
@@ -32,7 +32,7 @@ def read_vehicleid(root: Path) -> Release:
     """Read a VehicleID folder without opening its images.
 
     Every test_list_N.txt is a test set `NAME.pool` (800, 1600, 2400: S, M, L; others by `name_test_sets`). The
-    vehicles of the lists are compared with attribute/img2vid.txt; colour and model (as `type`) come from there too.
+    vehicles of the lists are compared with attribute/img2vid.txt; colour and model (no type) come from there too.
 
     Raises:
         Unusable: image/ or train_test_split/ or a list is missing, empty or not text.
@@ -47,11 +47,7 @@ def read_vehicleid(root: Path) -> Release:
         release.add(_entries(source, by_stem, release.findings), Membership(name, "pool"), source)
     vehicles = _img2vid(release)
     _find_unlisted(release, vehicles)
-    colours = _by_vehicle(release, "color_attr.txt", "color_names.txt")
-    models = _by_vehicle(release, "model_attr.txt", "model_names.txt")
-    for row in release.rows.values():
-        row.colour = colours.get(row.vehicle)
-        row.type = models.get(row.vehicle)
+    take_labels(release, None if vehicles is None else vehicles.values())
     return release
 
 
@@ -135,21 +131,3 @@ def _find_unlisted(release: Release, known: dict[str, str] | None) -> None:
     for name in _image_names(release):
         if name not in release.rows and _stem(name) not in known:
             release.unlisted.append(f"{IMAGES}/{name}")
-
-
-def _by_vehicle(release: Release, file: str, names_file: str) -> dict[int, str]:
-    """An attribute's name by vehicle: `VEHICLE NUMBER` lines, numbers named by `names_file` where it is there."""
-    folder = release.root / "attribute"
-    source = folder / file
-    if not source.exists():
-        release.findings.add(FILE_ABSENT, source, "its attribute is left empty")
-        return {}
-    names = attribute_names(folder / names_file, release.findings)
-    values: dict[int, str] = {}
-    for number, line in read_lines(source, release.findings, kind=ATTRIBUTES_BROKEN):
-        tokens = line.split()
-        if len(tokens) != 2 or not all(_VEHICLE.fullmatch(token) for token in tokens):
-            release.findings.add(ATTRIBUTES_BROKEN, f"{source}:{number}", f"{line[:60]!r} is not VEHICLE NUMBER")
-            continue
-        values[int(tokens[0])] = names.get(int(tokens[1]), tokens[1])
-    return values

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import re
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
 
-from svrn.data.benchmarks.attributes import attribute_names
 from svrn.data.benchmarks.findings import (
-    ATTRIBUTES_ABSENT,
-    ATTRIBUTES_BROKEN,
     FILE_ABSENT,
     GROUND_TRUTH_INDEX,
-    LABEL_CONFLICT,
     LIST_LINE,
     TRACK_LINE,
     Findings,
 )
 from svrn.data.benchmarks.rows import Entry, Release
 from svrn.data.benchmarks.textlists import IMAGE_SUFFIXES, folder_entries, read_bytes, read_lines
+from svrn.data.benchmarks.veri776_labels import take_labels
 from svrn.data.manifest import THE_TEST, Membership
 
 # vehicle, camera, timestamp, index: 0002_c002_00030600_0.jpg
@@ -27,6 +23,7 @@ NAME = re.compile(
     r"(?P<vehicle>[0-9]{1,9})_c(?P<camera>[0-9]{1,9})_(?P<frame>[0-9]{1,15})_(?P<index>[0-9]{1,9})\.(jpe?g|png)",
     re.IGNORECASE,
 )
+_INDEX = re.compile(r"[0-9]{1,9}")
 FOLDERS = {"train": "image_train", "query": "image_query", "gallery": "image_test"}
 LISTS = {"train": "name_train.txt", "query": "name_query.txt", "gallery": "name_test.txt"}
 TRAIN = Membership(None, "train")
@@ -54,7 +51,7 @@ def read_veri776(root: Path) -> Release:
         match = NAME.fullmatch(row_image)
         row.frame = int(match["frame"]) if match else None
     _take_folders(release, {entry.image for entry in queries})
-    _take_attributes(release)
+    take_labels(release)
     tracks = root / "test_track.txt"
     if tracks.exists():
         _take_tracks(release, tracks)
@@ -88,75 +85,6 @@ def _take_folders(release: Release, queries: set[str]) -> None:
                 release.unlisted.append(path)
     for name in sorted(queries):
         release.also_needed[f"{FOLDERS['query']}/{name}"] = name
-
-
-def _take_attributes(release: Release) -> None:
-    colours = attribute_names(release.root / "list_color.txt", release.findings)
-    types = attribute_names(release.root / "list_type.txt", release.findings)
-    labelled: set[str] = set()
-    for file in ("train_label.xml", "test_label.xml"):
-        source = release.root / file
-        if not source.exists():
-            release.findings.add(FILE_ABSENT, source, "no colours and types from it")
-            continue
-        for item in _items(source, release.findings):
-            image = item.get("imageName", "").strip()
-            row = release.rows.get(image)
-            if row is None:
-                continue
-            labelled.add(image)
-            row.colour = _attribute(item, "colorID", colours)
-            row.type = _attribute(item, "typeID", types)
-            said = (_number(item.get("vehicleID")), _number((item.get("cameraID") or "").lstrip("c")))
-            if said != (row.vehicle, row.camera):
-                release.findings.add(
-                    LABEL_CONFLICT,
-                    source,
-                    f"{image} is vehicle {item.get('vehicleID')} camera {item.get('cameraID')} here, "
-                    f"vehicle {row.vehicle} camera {row.camera} by its name",
-                )
-    if labelled:
-        for image in release.rows:
-            if image not in labelled:
-                release.findings.add(ATTRIBUTES_ABSENT, image, "not in the XML files")
-
-
-def _items(source: Path, findings: Findings) -> list[ElementTree.Element]:
-    """The Item elements of a label file, whatever its declared encoding says.
-
-    The files declare gb2312, which expat does not know, so the bytes are decoded here and the declaration cut off.
-    """
-    data = read_bytes(source).removeprefix(b"\xef\xbb\xbf")
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        try:
-            text = data.decode("gb18030")  # holds gb2312
-        except UnicodeDecodeError:
-            findings.add(ATTRIBUTES_BROKEN, source, "neither gb2312 nor UTF-8")
-            return []
-    body = re.sub(r"^\s*<\?xml[^>]*\?>", "", text, count=1)
-    if "<!DOCTYPE" in body or "<!ENTITY" in body:
-        findings.add(ATTRIBUTES_BROKEN, source, "holds a document type, which a label file never does")
-        return []
-    try:
-        tree = ElementTree.fromstring(body)
-    except ElementTree.ParseError as error:
-        line = error.position[0]
-        findings.add(ATTRIBUTES_BROKEN, f"{source}:{line}", f"not XML: {error}")
-        return []
-    return list(tree.iter("Item"))
-
-
-def _attribute(item: ElementTree.Element, key: str, names: dict[int, str]) -> str | None:
-    """An attribute's name; its number as text where the list of names lacks it; None where it is not given."""
-    number = _number(item.get(key))
-    return None if number is None else names.get(number, str(number))
-
-
-def _number(text: str | None) -> int | None:
-    text = (text or "").strip()
-    return int(text) if text.isascii() and text.isdecimal() else None
 
 
 def _take_tracks(release: Release, source: Path) -> None:
@@ -217,11 +145,14 @@ def _index_lines(source: Path) -> list[str]:
 
 def _compare_index(findings: Findings, place: str, query: str, line: str, wanted: set[int]) -> None:
     tokens = line.split()
-    odd = next((t for t in tokens if not (t.isascii() and t.isdecimal())), None)
+    odd = next((t for t in tokens if not _INDEX.fullmatch(t)), None)
     if odd is not None:
         findings.add(GROUND_TRUTH_INDEX, place, f"{odd[:40]!r} is not an index")
         return
     given = {int(t) for t in tokens}
+    if len(given) < len(tokens):
+        twice = next(t for place_, t in enumerate(tokens) if t in tokens[:place_])
+        findings.add(GROUND_TRUTH_INDEX, place, f"{query}: index {twice} is named twice")
     if given != wanted:
         findings.add(
             GROUND_TRUTH_INDEX,

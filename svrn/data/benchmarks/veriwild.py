@@ -13,6 +13,7 @@ from svrn.data.benchmarks.findings import (
     EXPLAINED,
     FILE_ABSENT,
     LABEL_CONFLICT,
+    LABEL_UNKNOWN,
     LIST_LINE,
     QUERY_IN_GALLERY,
     Findings,
@@ -67,18 +68,22 @@ def read_veriwild(root: Path) -> Release:
         for role in ("query", "gallery"):
             _enter(release, roles[role], Membership(name, role), info)
     _query_only(release)
-    _take_labels(release, info)
     _take_folders(release)
+    _take_labels(release, info)
     return release
 
 
 def _info(release: Release) -> dict[str, Info] | None:
-    places = (release.root / LISTS / "vehicle_info.txt", release.root / "vehicle_info.txt")
-    source = next((place for place in places if place.exists()), None)
-    if source is None:
-        release.findings.add(FILE_ABSENT, places[0], "cameras are taken from the lists; no colours and types")
+    source = _info_file(release)
+    if not source.exists():
+        release.findings.add(FILE_ABSENT, source, "cameras are taken from the lists; no colours, types and models")
         return None
     return read_vehicle_info(source, release.findings)
+
+
+def _info_file(release: Release) -> Path:
+    places = (release.root / LISTS / "vehicle_info.txt", release.root / "vehicle_info.txt")
+    return next((place for place in places if place.exists()), places[0])
 
 
 def _train_list(folder: Path) -> Path:
@@ -213,9 +218,14 @@ def _take_labels(release: Release, info: dict[str, Info] | None) -> None:
     for image, row in release.rows.items():
         told = info.get(image.rpartition(".")[0]) if info is not None else None
         if told is not None:
-            row.colour, row.type = told.colour, told.type
+            row.colour, row.type, row.model = told.colour, told.type, told.model
         if row.camera is None:
             release.findings.add(CAMERA_ABSENT, image, "neither vehicle_info.txt nor its list gives the camera")
+    listed = {image.rpartition(".")[0] for image in release.rows}
+    there = {path.removeprefix(f"{IMAGES}/").rpartition(".")[0] for path in release.on_disk}
+    for key in info or ():
+        if key not in listed and key not in there:
+            release.findings.add(LABEL_UNKNOWN, _info_file(release), f"{key} is in no list and not on disk")
 
 
 def _take_folders(release: Release) -> None:

@@ -42,7 +42,7 @@ def vehicleid_cases() -> Iterator[Case]:
         yield case("a third column", file, with_line(lambda line: line + b" 3"), "attributes-broken", f"{file}:2")
         yield case("empty", file, replaced(b""), "unusable")
         yield case("a folder", file, FILE_GONE["a folder"], "unusable")
-        unneeded = file.endswith("img2vid.txt")
+        unneeded = not file.endswith("color_attr.txt")  # models are side information, no column of the manifest
         yield case("missing", file, FILE_GONE["missing"], "file-absent", blocked=False, same=unneeded)
         yield case("CRLF", file, LIST_HARMLESS["CRLF"], None, blocked=False, same=True)
     img2vid = "attribute/img2vid.txt"
@@ -50,7 +50,8 @@ def vehicleid_cases() -> Iterator[Case]:
     yield case("a vehicle of -1", img2vid, with_line(lambda line: line.split()[0] + b" -1"), "label-conflict")
     for file in ("attribute/color_names.txt", "attribute/model_names.txt"):
         yield case("no number", file, with_line(lambda line: b"black"), "attributes-broken", f"{file}:2")
-        yield case("missing", file, FILE_GONE["missing"], "file-absent", blocked=False)
+        unneeded = "model" in file
+        yield case("missing", file, FILE_GONE["missing"], "file-absent", blocked=False, same=unneeded)
     names = "attribute/model_names.txt"
     recoded = with_bytes(lambda data: data.decode("gbk").encode())
     yield case("UTF-8", names, recoded, None, blocked=False, same=True)

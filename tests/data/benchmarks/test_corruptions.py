@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from cases import RELEASES, Case, Made, image_cases, list_cases
+from cases_labels import label_cases
 from cases_listing import listing_cases
 from cases_vehicleid import vehicleid_cases
 from cases_veri776 import veri776_cases
@@ -26,6 +27,7 @@ CASES = [
     *vehicleid_cases(),
     *veriwild_cases(),
     *listing_cases(),
+    *label_cases(),
 ]
 
 
