@@ -103,12 +103,13 @@ def squared_norms(block: Floats, scratch: Floats | None = None) -> Floats:
     return columns[0]
 
 
-def common_scale(vectors: Singles, rows: Index) -> float:
-    """The power of two that brings the greatest norm among `vectors[rows]` below 1/2."""
+def common_scale(*sides: tuple[Singles, Index]) -> float:
+    """The power of two that brings the greatest norm among the vectors `vectors[rows]` of all sides below 1/2."""
     greatest = 0.0
-    for start in range(0, len(rows), BLOCK):
-        block = vectors[rows[start : start + BLOCK]].astype(np.float64)
-        greatest = max(greatest, float(squared_norms(block).max()))
+    for vectors, rows in sides:
+        for start in range(0, len(rows), BLOCK):
+            block = vectors[rows[start : start + BLOCK]].astype(np.float64)
+            greatest = max(greatest, float(squared_norms(block).max()))
     return float(2.0 ** -(np.frexp(np.sqrt(greatest))[1] + 1)) if greatest else 1.0
 
 

@@ -3,34 +3,49 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from svrn.errors import UserError
-from svrn.evaluation.grid import UNIT, Grid
-from svrn.evaluation.options import Options
+from svrn.evaluation.grid import UNIT, Floats, Grid
+from svrn.evaluation.options import Options, multiplies_int8
 
 TILE = 4096  # gallery vectors whose scores with a block of queries stay in a processor's cache
 UNIT32 = 2.0**-24
 NEAR_UNIT = 2.0**-20  # so near to 1, a divisor is not worth a pass through the scores
 
+MANY = 10**12  # multiplications from which a coarse product pays for torch's import and the gallery's levels
+
 Block = npt.NDArray[np.floating[Any]]
+Ints = npt.NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
 class Product:
-    """`scores(asked, part)` gives the inner products of some queries with a part of the gallery, shape (asked, part),
-    in a buffer that the calling thread's next call may reuse.
+    """`scores(asked, part)` gives the scores of some queries with a part of the gallery, shape (asked, part), in a
+    buffer that the calling thread's next call may reuse.
 
-    bounds: no score of a query is further than this from the exact inner product, shape (queries,).
+    bounds: no exact score of a query is further above the given one than this, shape (queries,); or further below,
+        where there is no `slack`.
+    slack: what to allow below beside that, of pairs of a query, by its number in `asked`, with a row of the gallery:
+        for the `asked` and `part` of the calling thread's last call.
     """
 
     scores: Callable[[slice, slice], Block]
-    bounds: npt.NDArray[np.float64]
+    bounds: Floats
+    slack: Callable[[Ints, Ints], Block] | None = None
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Some of the queries, and the product by which they are ranked."""
+
+    queries: Ints | slice
+    made: Callable[[Shape], Product]
 
 
 @dataclass(frozen=True)
@@ -63,6 +78,26 @@ def accumulation(dimension: int, unit: float = UNIT32) -> float:
     return spread / (1 - spread)
 
 
+def passes(query: Grid, gallery: Grid, options: Options, open_share: Callable[[Floats], Floats]) -> Iterator[Pass]:
+    """The products by which all queries are ranked: one, or a coarse one for those that it suits, and another.
+
+    open_share: of each query's scores, how many bounds like the given ones would leave open.
+
+    Raises:
+        UserError: the device or the precision is not there.
+    """
+    from svrn.evaluation import int8  # which makes products of this module's kind
+
+    if options.precision == "int8" and options.device != "cpu":
+        raise missing(f"there is no int8 product on {options.device!r}", "use --device cpu or another precision")
+    many = len(query) * len(gallery) * gallery.dimension >= MANY and int8.fits_int8(gallery.dimension)
+    left_open = many and options.precision == "auto" and options.device == "cpu" and multiplies_int8()
+    if options.precision == "int8" or left_open:
+        yield from int8.passes(query, gallery, options, open_share)
+    else:
+        yield Pass(slice(None), lambda shape: product(query, gallery, shape, options))
+
+
 def product(query: Grid, gallery: Grid, shape: Shape, options: Options) -> Product:
     """The product that `options` ask for: of float32, where they leave it open.
 
@@ -72,10 +107,33 @@ def product(query: Grid, gallery: Grid, shape: Shape, options: Options) -> Produ
     if options.device != "cpu" or options.precision in ("bfloat16", "tf32"):
         from svrn.evaluation.torch_product import torch_product  # torch takes seconds to import
 
-        return torch_product(query, gallery, shape, options)
+        return less_half_norms(torch_product(query, gallery, shape, options), query, gallery)
     if options.precision == "float64":
-        return _double(query, gallery, shape)
-    return _single(query, gallery, shape)
+        return less_half_norms(_double(query, gallery, shape), query, gallery)
+    return less_half_norms(_single(query, gallery, shape), query, gallery)
+
+
+def less_half_norms(inner: Product, query: Grid, gallery: Grid) -> Product:
+    """Scores from inner products: less half the squared norm of the gallery's vector, where near is Euclidean."""
+    halves = gallery.half_norms
+    if halves is None:
+        return inner
+    # A product without error is followed by work without.
+    bounds = np.where(inner.bounds > 0, (inner.bounds + rounding_of_halves(query, gallery)) * (1 + 1e-6), 0.0)
+
+    def scores(asked: slice, part: slice) -> Block:
+        block = inner.scores(asked, part)
+        block -= halves[part].astype(block.dtype)
+        return block
+
+    return replace(inner, scores=scores, bounds=bounds)
+
+
+def rounding_of_halves(query: Grid, gallery: Grid) -> float:
+    """How far taking |g|^2 / 2 off in float32 can move a score: half norm and difference are rounded."""
+    if gallery.half_norms is None:
+        return 0.0
+    return 2.0**-23 * (query.greatest * gallery.greatest + gallery.greatest**2)
 
 
 def _single(query: Grid, gallery: Grid, shape: Shape) -> Product:

@@ -17,7 +17,7 @@ def test_every_part_is_within_the_bounds(precision: str, distance: str) -> None:
     rng = np.random.default_rng(4)
     vectors = (3 * rng.normal(size=(120, 40))).astype(np.float32)
     rows = np.arange(120)
-    scale = common_scale(vectors, rows) if distance == "euclidean" else 1.0
+    scale = common_scale((vectors, rows)) if distance == "euclidean" else 1.0
     query = on_grid(vectors, rows[:20], distance, scale=scale)
     gallery = as_given(vectors, rows[20:], distance, scale=scale)
     product = torch_product(query, gallery, Shape(7, 64), Options(precision=precision))
