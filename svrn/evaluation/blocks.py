@@ -10,10 +10,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from threadpoolctl import threadpool_limits
 
+from svrn.evaluation.comparison import AnyGrid
 from svrn.evaluation.grid import Grid
 from svrn.evaluation.options import Options
 from svrn.evaluation.product import Block, Product, Shape, product
@@ -28,8 +30,8 @@ Work = Callable[[range, Iterator[tuple[slice, Block]]], list[Result]]
 
 
 def each_block(
-    query: Grid,
-    gallery: Grid,
+    query: AnyGrid,
+    gallery: AnyGrid,
     options: Options,
     parts: Sequence[slice],
     work_with: Callable[[Product], Work[Result]],
@@ -46,9 +48,12 @@ def each_block(
     count = len(query)
     width = max(part.stop - part.start for part in parts)
     workers = options.thread_count() if len(gallery) >= (WORTH if worth is None else worth) else 1
-    rows = rows_of_block(options, count, width, workers)
+    rows = rows_of_block(options, count, width * gallery.products, workers)
     shape = Shape(rows, width)
-    bulk = product(query, gallery, shape, options) if made is None else made(shape)
+    if made is None:
+        assert isinstance(query, Grid) and isinstance(gallery, Grid)
+        made = partial(product, query, gallery, options=options)
+    bulk = made(shape)
     work = work_with(bulk)
 
     def tiles(asked: range) -> Iterator[tuple[slice, Block]]:

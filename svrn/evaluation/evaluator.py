@@ -16,8 +16,9 @@ from svrn.data.embeddings import Embeddings
 from svrn.data.manifest import THE_TEST, Manifest
 from svrn.data.protocols import Protocol, Rows, Trial
 from svrn.errors import UserError
+from svrn.evaluation.comparison import placed
 from svrn.evaluation.expansion import AverageExpansion, expanded
-from svrn.evaluation.grid import as_given, common_scale, on_grid
+from svrn.evaluation.grid import Grid, common_scale, on_grid
 from svrn.evaluation.items import Items, gallery_items
 from svrn.evaluation.options import Options
 from svrn.evaluation.ranking import rank
@@ -150,14 +151,15 @@ def rank_trial(
 
         both, count = _together(query, gallery), len(query.rows)
         union = on_grid(both.vectors, both.rows, distance, scale=scale, threads=threads)
-        asked, sheet = union.part(slice(None, count)), union.part(slice(count, None))
         adjustment = k_reciprocal(union, count, KReciprocal(), options)
-        return rank(trial, protocol, items, asked, sheet, options, adjustment), items
+        parts = union.part(slice(None, count)), union.part(slice(count, None))
+        return rank(trial, protocol, items, *parts, options, adjustment), items
     # A float64 product would round a gallery as it was given anew for each block of queries.
-    put = on_grid if options.precision == "float64" else as_given
-    asked = on_grid(query.vectors, query.rows, distance, scale=scale, threads=threads)
-    sheet = put(gallery.vectors, gallery.rows, distance, scale=scale, threads=threads)
+    copied = options.precision == "float64"
+    asked = placed(query.vectors, query.rows, named or distance, copied=True, scale=scale, threads=threads)
+    sheet = placed(gallery.vectors, gallery.rows, named or distance, copied=copied, scale=scale, threads=threads)
     if reranking == "aqe":
+        assert isinstance(asked, Grid) and isinstance(sheet, Grid)
         asked = expanded(asked, sheet, AverageExpansion(), distance, options)
     return rank(trial, protocol, items, asked, sheet, options), items
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from svrn.evaluation.grid import UNIT, Floats, Grid, Singles
+from svrn.evaluation.grid import UNIT, Floats, Grid, Singles, take_rows
 from svrn.evaluation.product import Block, accumulation, bound_in_float32, rounding_of_halves
 
 ROWS = 64  # pairs at a time: their vectors in float64 stay in a core's cache
@@ -48,7 +48,7 @@ class Exact:
         for start in range(0, len(rows), ROWS):
             part = slice(start, start + ROWS)
             given, doubled, asked = self._buffers(len(rows[part]))
-            np.take(gallery.stored, rows[part], axis=0, out=given, mode="clip")
+            take_rows(gallery.stored, rows[part], given)
             np.copyto(doubled, given)
             gallery.round(doubled, rows[part], given)
             np.copyto(asked, self._query.vectors(indices[part]))
@@ -68,7 +68,7 @@ class Exact:
         for start in range(0, len(rows), ROWS):
             part = slice(start, start + ROWS)
             given, doubled, asked = self._buffers(len(rows[part]))
-            np.take(gallery.stored, rows[part], axis=0, out=given, mode="clip")
+            take_rows(gallery.stored, rows[part], given)
             np.copyto(doubled, given)
             np.copyto(asked, self._query.vectors(indices[part]))
             np.vecdot(doubled, asked, out=out[part])
@@ -83,7 +83,7 @@ class Exact:
         for start in range(0, len(rows), ROWS):
             part = slice(start, start + ROWS)
             given, _, _ = self._buffers(len(rows[part]))
-            np.take(gallery.stored, rows[part], axis=0, out=given, mode="clip")
+            take_rows(gallery.stored, rows[part], given)
             np.vecdot(given, self._query.vectors(indices[part]), out=out[part])
         if self._factors is not None:
             out *= self._factors[rows].astype(np.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,13 +12,11 @@ import numpy.typing as npt
 
 from svrn.errors import UserError
 from svrn.evaluation.grid import UNIT, Floats, Grid
-from svrn.evaluation.options import Options, multiplies_int8
+from svrn.evaluation.options import Options
 
 TILE = 4096  # gallery vectors whose scores with a block of queries stay in a processor's cache
 UNIT32 = 2.0**-24
 NEAR_UNIT = 2.0**-20  # so near to 1, a divisor is not worth a pass through the scores
-
-MANY = 10**12  # multiplications from which a coarse product pays for torch's import and the gallery's levels
 
 Block = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.integer[Any]]
@@ -76,26 +74,6 @@ def accumulation(dimension: int, unit: float = UNIT32) -> float:
     Stability, 3.1)."""
     spread = dimension * unit
     return spread / (1 - spread)
-
-
-def passes(query: Grid, gallery: Grid, options: Options, open_share: Callable[[Floats], Floats]) -> Iterator[Pass]:
-    """The products by which all queries are ranked: one, or a coarse one for those that it suits, and another.
-
-    open_share: of each query's scores, how many bounds like the given ones would leave open.
-
-    Raises:
-        UserError: the device or the precision is not there.
-    """
-    from svrn.evaluation import int8  # which makes products of this module's kind
-
-    if options.precision == "int8" and options.device != "cpu":
-        raise missing(f"there is no int8 product on {options.device!r}", "use --device cpu or another precision")
-    many = len(query) * len(gallery) * gallery.dimension >= MANY and int8.fits_int8(gallery.dimension)
-    left_open = many and options.precision == "auto" and options.device == "cpu" and multiplies_int8()
-    if options.precision == "int8" or left_open:
-        yield from int8.passes(query, gallery, options, open_share)
-    else:
-        yield Pass(slice(None), lambda shape: product(query, gallery, shape, options))
 
 
 def product(query: Grid, gallery: Grid, shape: Shape, options: Options) -> Product:

@@ -26,11 +26,12 @@ from svrn.data import protocols
 from svrn.data.protocols import Rows, Trial
 from svrn.evaluation.blocks import Work, each_block
 from svrn.evaluation.candidates import Own, Tally, floors_of, rounded_down
-from svrn.evaluation.exact import Estimate, Exact, Ints
-from svrn.evaluation.grid import Floats, Grid
+from svrn.evaluation.comparison import AnyGrid, exact_scores, passes
+from svrn.evaluation.exact import Estimate, Ints
+from svrn.evaluation.grid import Floats
 from svrn.evaluation.items import Items
 from svrn.evaluation.options import Options
-from svrn.evaluation.product import TILE, Block, Product, passes
+from svrn.evaluation.product import TILE, Block, Product
 from svrn.evaluation.rankings import Rankings, joined
 
 SAMPLE = 1024  # gallery vectors by which it is foreseen what a product leaves open
@@ -54,8 +55,8 @@ def rank(
     trial: Trial,
     protocol: protocols.Protocol,
     items: Items,
-    query: Grid,
-    gallery: Grid,
+    query: AnyGrid,
+    gallery: AnyGrid,
     options: Options,
     adjustment: Adjustment | None = None,
 ) -> Rankings:
@@ -84,7 +85,7 @@ class _Ranker:
     """Ranks blocks of queries from their tiles of scores."""
 
     def __init__(
-        self, rows: Rows, protocol: protocols.Protocol, items: Items, query: Grid, gallery: Grid, options: Options
+        self, rows: Rows, protocol: protocols.Protocol, items: Items, query: AnyGrid, gallery: AnyGrid, options: Options
     ) -> None:
         self.rows, self.items, self.query, self.gallery, self.options = rows, items, query, gallery, options
         self.junk_by_camera = protocol.junk == "same-camera"
@@ -92,7 +93,7 @@ class _Ranker:
         ordered = items.vehicles[self.by_vehicle]
         first, last = (np.searchsorted(ordered, rows.vehicles, side) for side in ("left", "right"))
         self.first, self.lengths = first, last - first
-        self.scores = Exact(query, gallery)
+        self.scores = exact_scores(query, gallery)
         self._own: Own | None = None
 
     def work(self, queries: Ints, product: Product) -> Work[Rankings]:

@@ -6,7 +6,7 @@ import retrieval_twin as literal
 
 from svrn.data.protocols import Protocol, Rows, Trial
 from svrn.errors import UserError
-from svrn.evaluation import blocks, int8, product, ranking
+from svrn.evaluation import blocks, comparison, int8, product, ranking
 from svrn.evaluation.grid import as_given, common_scale, on_grid
 from svrn.evaluation.items import gallery_items
 from svrn.evaluation.options import Options, multiplies_int8
@@ -157,9 +157,9 @@ def test_left_to_itself_a_large_ranking_is_coarse_where_that_decides(monkeypatch
         return made(coarse, queries, shape)
 
     monkeypatch.setattr(int8.Coarse, "product", seen)
-    monkeypatch.setattr(product, "multiplies_int8", lambda: True)
+    monkeypatch.setattr(comparison, "multiplies_int8", lambda: True)
     assert rank(trial, RULES[0], items, query, gallery, ONE)[0].ranks.tolist() == [1] and not chosen
-    monkeypatch.setattr(product, "MANY", 1)
+    monkeypatch.setattr(comparison, "MANY", 1)
     coarse = rank(trial, RULES[0], items, query, gallery, ONE)
     assert chosen == [[0]]
     assert [one.ranks.tolist() for one in coarse] == [one.ranks.tolist() for one in plain]
