@@ -33,7 +33,7 @@ Reranking = Literal["k-reciprocal", "aqe"]
 
 
 @dataclass(frozen=True)
-class Side:
+class Vectors:
     """The vectors of a trial's queries or gallery: `vectors[rows]`, in the order of the trial's rows."""
 
     vectors: npt.NDArray[np.float32]
@@ -66,9 +66,9 @@ def evaluate(
     _check_origin(embeddings, digest)
     index = pd.Index(embeddings.images)
 
-    def sides(trial: Trial) -> tuple[Trial, Side, Side]:
+    def sides(trial: Trial) -> tuple[Trial, Vectors, Vectors]:
         query, gallery = _positions(index, trial.query, "query"), _positions(index, trial.gallery, "gallery")
-        return trial, Side(embeddings.vectors, query), Side(embeddings.vectors, gallery)
+        return trial, Vectors(embeddings.vectors, query), Vectors(embeddings.vectors, gallery)
 
     return evaluated(
         map(sides, protocols.trials(manifest, protocol, test)),
@@ -83,7 +83,7 @@ def evaluate(
 
 
 def evaluated(
-    trials: Iterable[tuple[Trial, Side, Side]],
+    trials: Iterable[tuple[Trial, Vectors, Vectors]],
     protocol: Protocol,
     options: Options,
     *,
@@ -131,8 +131,8 @@ def evaluated(
 
 def rank_trial(
     trial: Trial,
-    query: Side,
-    gallery: Side,
+    query: Vectors,
+    gallery: Vectors,
     protocol: Protocol,
     options: Options,
     *,
@@ -141,7 +141,7 @@ def rank_trial(
 ) -> tuple[Rankings, Items]:
     """The rankings of a trial's queries, and the items of the gallery that they are of."""
     items, order = gallery_items(trial.gallery, protocol)
-    gallery = Side(gallery.vectors, gallery.rows[order])
+    gallery = Vectors(gallery.vectors, gallery.rows[order])
     threads, distance = options.thread_count(), options.distance or "cosine"
     scale = 1.0
     if distance == "euclidean":
@@ -208,9 +208,9 @@ def _positions(index: pd.Index, rows: Rows, role: str) -> Positions:
     return found
 
 
-def _together(query: Side, gallery: Side) -> Side:
+def _together(query: Vectors, gallery: Vectors) -> Vectors:
     """Queries and gallery in one: copied, unless they lie in the same memory."""
     if query.vectors is gallery.vectors:
-        return Side(query.vectors, np.concatenate([query.rows, gallery.rows]))
+        return Vectors(query.vectors, np.concatenate([query.rows, gallery.rows]))
     vectors = np.concatenate([query.vectors[query.rows], gallery.vectors[gallery.rows]])
-    return Side(vectors, np.arange(len(vectors)))
+    return Vectors(vectors, np.arange(len(vectors)))

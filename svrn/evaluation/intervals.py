@@ -133,7 +133,7 @@ def _values(queries: pd.DataFrame) -> tuple[Floats, npt.NDArray[np.intp]]:
         *(first <= int(name.removeprefix("CMC@")) for name in METRICS if name.startswith("CMC@")),
         valid["inp"].to_numpy(dtype=np.float64),
     ]
-    clusters = np.unique(valid["vehicle"].to_numpy(dtype=np.int64), return_inverse=True)[1]
+    clusters = np.unique(valid["vehicle"].to_numpy(), return_inverse=True)[1]
     return 100 * np.stack(columns, axis=1).astype(np.float64), clusters
 
 
