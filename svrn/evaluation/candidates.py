@@ -91,13 +91,13 @@ class Tally:
         lines = lines[kept][order]
         self._matches = np.bincount(lines, minlength=len(own))
         # A slot for each match, ascending, and one more: a candidate's is after the matches that it stands before.
-        self._first = np.concatenate([[0], np.cumsum(self._matches + 1)])
+        self.first_slots = np.concatenate([[0], np.cumsum(self._matches + 1)])
         self._slots = np.repeat(np.arange(len(own)), self._matches + 1)
         self._places = np.arange(len(lines)) + lines
-        self._thresholds = np.full(self._first[-1], np.inf)
+        self._thresholds = np.full(self.first_slots[-1], np.inf)
         self._thresholds[self._places] = own.scores[kept][order]
         self._counts = np.zeros(len(self._slots), dtype=np.int64)
-        self._edges = self._thresholds[self._first[:-1]] - bounds
+        self.edges_of_matches = self._thresholds[self.first_slots[:-1]] - bounds
         self._floors = np.full(len(own), -np.inf)  # that many items' least scores are at or above these
         self._near: list[_Near] = []
         self._held = self.recomputed = 0
@@ -105,7 +105,8 @@ class Tally:
     @property
     def edges(self) -> Floats:
         """For each query, the score below which an item is no candidate."""
-        return np.minimum(self._edges, self._floors - 2 * self.bounds) if self.top else self._edges
+        lowest = self.edges_of_matches
+        return np.minimum(lowest, self._floors - 2 * self.bounds) if self.top else lowest
 
     def raise_floors(self, floors: Floats) -> None:
         """Take it that as many items as are listed have least scores, but for the bound, at or above these."""
@@ -125,7 +126,7 @@ class Tally:
         sure, possible = (self._thresholds + within).astype(kind), (self._thresholds - within).astype(kind)
         if bounds.any():  # whichever way they were rounded
             sure, possible = np.nextafter(sure, kind.type(np.inf)), np.nextafter(possible, kind.type(-np.inf))
-            possible[self._first[1:] - 1] = np.inf
+            possible[self.first_slots[1:] - 1] = np.inf
         return sure, possible
 
     def take(self, lines: Ints, items: Ints, scores: Block, slack: Block | None = None) -> None:
@@ -147,7 +148,11 @@ class Tally:
 
     def count(self, slots: Ints) -> None:
         """Count candidates whose slots are sure."""
-        self._counts += np.bincount(slots, minlength=len(self._counts))
+        self.count_all(np.bincount(slots, minlength=len(self._counts)))
+
+    def count_all(self, counts: Ints) -> None:
+        """Count so many candidates in each slot."""
+        self._counts += counts
 
     def settle(self, lines: Ints, items: Ints) -> None:
         """Count candidates whose slots are open, by scores that are better than the product's."""
@@ -219,7 +224,7 @@ class Tally:
         """The rankings, when all candidates among so many items have been taken."""
         before = np.append(np.cumsum(self._counts[::-1])[::-1], 0)  # of this slot and all after it
         lines = self._slots[self._places]
-        above = before[self._places + 1] - before[self._first[1:]][lines]
+        above = before[self._places + 1] - before[self.first_slots[1:]][lines]
         cuts = np.concatenate([[0], np.cumsum(self._matches)])
         backwards = cuts[lines] + cuts[lines + 1] - 1 - np.arange(len(lines))  # the highest score first
         ranks = above[backwards] + np.arange(len(lines)) - cuts[lines] + 1

@@ -82,4 +82,4 @@ def passes(
     if options.precision == "int8" or left_open:
         yield from int8.passes(query, gallery, options, open_share)
     else:
-        yield Pass(slice(None), lambda shape: product(query, gallery, shape, options))
+        yield Pass(slice(None), lambda shape: product(query, gallery, shape, options, there=True))

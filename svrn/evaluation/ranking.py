@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -100,10 +100,15 @@ class _Ranker:
         """The work on blocks of these queries' scores."""
         own = self.own
 
-        def block(asked: range, tiles: Iterator[tuple[slice, Block]]) -> list[Rankings]:
+        def block(asked: range, tiles: Iterator[tuple[slice, Any]]) -> list[Rankings]:
             here = queries[asked.start : asked.stop]
             tally = self._tally(here, own.of(here), product.bounds[asked.start : asked.stop])
-            self._sift(tally, (self.items.of_tile(part, scores) for part, scores in tiles), product)
+            if product.there:
+                from svrn.evaluation.on_device import sift  # torch takes seconds to import
+
+                sift(tally, self.items, tiles)
+            else:
+                self._sift(tally, (self.items.of_tile(part, scores) for part, scores in tiles), product)
             return [tally.rankings(len(self.items))]
 
         return block

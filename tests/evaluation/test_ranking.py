@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import retrieval_twin as literal
+from retrieval_worlds import RULES, made_rows, made_vectors
 
-from svrn.data.protocols import Protocol, Rows, Trial
+from svrn.data.protocols import Protocol, Trial
 from svrn.errors import UserError
 from svrn.evaluation import blocks, comparison, int8, product, ranking
 from svrn.evaluation.grid import as_given, common_scale, on_grid
@@ -13,36 +14,9 @@ from svrn.evaluation.options import Options, multiplies_int8
 from svrn.evaluation.ranking import rank
 from svrn.evaluation.rankings import Rankings
 
-RULES = [
-    Protocol("images", "", "same-camera"),
-    Protocol("kept", "", "none"),
-    Protocol("tracks", "", "same-camera", "track"),
-]
 ONE = Options(threads=1)
 COARSE = "int8" if multiplies_int8() else "bfloat16"
 PRECISIONS = ("float32", COARSE, "float64", "auto", COARSE)
-
-
-def made_rows(rng: np.random.Generator, count: int, prefix: str, vehicles: int) -> Rows:
-    return Rows(
-        np.array([f"{prefix}{i:04d}" for i in range(count)], dtype=object),
-        rng.integers(0, vehicles, count),
-        rng.integers(0, 3, count),
-        np.array([f"t{i}" for i in rng.integers(0, 3, count)], dtype=object),
-    )
-
-
-def made_vectors(rng: np.random.Generator, count: int, dim: int, kind: int) -> np.ndarray:
-    """By kind: all apart, many equal coordinates, all alike, copies that differ in the last bits of
-    float32."""
-    if kind == 0:
-        return rng.normal(size=(count, dim)).astype(np.float32)
-    if kind == 1:
-        return rng.integers(-1, 2, (count, dim)).astype(np.float32)
-    if kind == 2:
-        return np.ones((count, dim), dtype=np.float32)
-    base = rng.normal(size=(1, dim)).astype(np.float32)
-    return base * (1 + rng.integers(-3, 4, (count, dim)) * np.float32(2e-7)).astype(np.float32)
 
 
 def both(seed: int, options: Options) -> tuple[Trial, Protocol, Rankings, list[list[literal.Place]]]:
