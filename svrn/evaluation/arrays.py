@@ -20,6 +20,7 @@ from svrn.errors import UserError
 from svrn.evaluation.evaluator import Reranking, Vectors, evaluated
 from svrn.evaluation.options import Options
 from svrn.evaluation.results import Evaluation
+from svrn.extras import lacking
 
 Role = Literal["query", "gallery"]
 
@@ -85,16 +86,19 @@ def evaluate(
     )
     asked, sheet = (Vectors(part, np.arange(len(part))) for part in both.values())
     named = distance if isinstance(distance, VisibleParts) else None
-    outcome = evaluated(
-        [(trial, asked, sheet)],
-        rule,
-        _options(options, None if named else distance),
-        named=named,
-        reranking=reranking,
-        where="the given arrays",
-        about={"benchmark": "arrays", "test": "arrays"},
-        origin={},
-    )
+    try:
+        outcome = evaluated(
+            [(trial, asked, sheet)],
+            rule,
+            _options(options, None if named else distance),
+            named=named,
+            reranking=reranking,
+            where="the given arrays",
+            about={"benchmark": "arrays", "test": "arrays"},
+            origin={},
+        )
+    except ModuleNotFoundError as error:
+        raise lacking(error, "this way of scoring") or error from None
     outcome.queries["vehicle"] = vehicles.of(outcome.queries["vehicle"])
     if cameras.known:
         outcome.queries["camera"] = cameras.of(outcome.queries["camera"])

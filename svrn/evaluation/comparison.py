@@ -6,6 +6,7 @@ The one place that knows of several distances and several products: what ranks, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from typing import Protocol
 
 import numpy.typing as npt
@@ -79,6 +80,7 @@ def passes(
     assert isinstance(query, Grid) and isinstance(gallery, Grid)
     many = len(query) * len(gallery) * gallery.dimension >= MANY and int8.fits_int8(gallery.dimension)
     left_open = many and options.precision == "auto" and options.device == "cpu" and multiplies_int8()
+    left_open = left_open and find_spec("torch") is not None
     if options.precision == "int8" or left_open:
         yield from int8.passes(query, gallery, options, open_share)
     else:

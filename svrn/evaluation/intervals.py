@@ -18,6 +18,7 @@ import pandas as pd
 
 from svrn.errors import UserError
 from svrn.evaluation import metrics
+from svrn.extras import required
 
 METRICS = ("mAP", "CMC@1", "CMC@5", "CMC@10", "mINP")
 BATCH = 64
@@ -69,9 +70,8 @@ def seed_interval(values: Sequence[float], level: float = 0.95) -> SeedInterval:
     centre, std = metrics.mean(values), metrics.sample_std(values)
     if std is None:
         return SeedInterval(centre, None, None, None)
-    from scipy.special import stdtrit
-
-    reach = float(stdtrit(len(values) - 1, 0.5 + level / 2)) * std / math.sqrt(len(values))
+    special = required("scipy.special", "Student's interval over seeds")
+    reach = float(special.stdtrit(len(values) - 1, 0.5 + level / 2)) * std / math.sqrt(len(values))
     return SeedInterval(centre, std, centre - reach, centre + reach)
 
 
