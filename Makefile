@@ -56,9 +56,9 @@ schemas: env
 
 lock:
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --custom-compile-command "make lock" --extra test pyproject.toml -o requirements-test.lock
+	  --custom-compile-command "make lock" --extra all --extra test pyproject.toml -o requirements-test.lock
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --custom-compile-command "make lock" -c requirements-test.lock pyproject.toml -o requirements.lock
+	  --custom-compile-command "make lock" -c requirements-test.lock --extra all pyproject.toml -o requirements.lock
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -15,14 +15,19 @@ import typer
 from svrn import __version__
 from svrn.config.documents import suggestion
 from svrn.errors import Interrupted, UserError
+from svrn.extras import lacking
 
 
 @dataclass(frozen=True)
 class Command:
-    """Where a command is defined (`module:attribute`, a function or a Typer group) and what it does."""
+    """Where a command is defined (`module:attribute`, a function or a Typer group) and what it does.
+
+    extra: what brings all that it needs beside the core (svrn/extras.py); None where that depends on what it is to do.
+    """
 
     target: str
     help: str
+    extra: str | None = None
 
 
 COMMANDS = {
@@ -30,16 +35,18 @@ COMMANDS = {
     "methods": Command("svrn.cli.methods:methods", "List the methods, or show one: idea, source, readings, labels."),
     "trace": Command("svrn.cli.trace:trace", "Show the evidence of one cell."),
     "doctor": Command("svrn.cli.doctor:doctor", "Check environment, devices, disk and data roots."),
-    "search": Command("svrn.cli.search:search", "Find a vehicle in a gallery with a trained run."),
-    "export": Command("svrn.cli.export:export", "Write a trained run as ONNX or torch.export."),
+    "search": Command("svrn.cli.search:search", "Find a vehicle in a gallery with a trained run.", "train"),
+    "export": Command("svrn.cli.export:export", "Write a trained run as ONNX or torch.export.", "export"),
     "evaluate": Command("svrn.cli.evaluate:evaluate", "Score embeddings, ours or anyone's, under a named protocol."),
     "data": Command("svrn.cli.data:app", "Verify, unpack, render and read benchmarks."),
-    "train": Command("svrn.cli.train:train", "Train one run of a suite."),
-    "embed": Command("svrn.cli.embed:embed", "Embed a benchmark's test images with a trained run."),
-    "salience": Command("svrn.cli.salience:salience", "See whether a run's masks fall on a vehicle's own details."),
-    "timing": Command("svrn.cli.timing:timing", "Measure table 7 on the device at hand."),
-    "track": Command("svrn.cli.track:app", "Mirror the runs into MLflow, and show them."),
-    "report": Command("svrn.cli.report:app", "Make tables, figures and the evidence pages."),
+    "train": Command("svrn.cli.train:train", "Train one run of a suite.", "train"),
+    "embed": Command("svrn.cli.embed:embed", "Embed a benchmark's test images with a trained run.", "train"),
+    "salience": Command(
+        "svrn.cli.salience:salience", "See whether a run's masks fall on a vehicle's own details.", "train"
+    ),
+    "timing": Command("svrn.cli.timing:timing", "Measure table 7 on the device at hand.", "train"),
+    "track": Command("svrn.cli.track:app", "Mirror the runs into MLflow, and show them.", "track"),
+    "report": Command("svrn.cli.report:app", "Make tables, figures and the evidence pages.", "workflow"),
 }
 
 
@@ -76,6 +83,13 @@ def main() -> None:
     except UserError as error:
         print(f"svrn: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
+    except ModuleNotFoundError as error:
+        extra = COMMANDS[arguments[0]].extra if arguments and arguments[0] in COMMANDS else None
+        absent = lacking(error, f"svrn {arguments[0] if arguments else ''}".strip(), extra)
+        if absent is None:
+            raise
+        print(f"svrn: {absent}", file=sys.stderr)
+        raise SystemExit(absent.exit_code) from None
     except Interrupted as stop:
         print(f"svrn: {stop}", file=sys.stderr)
         raise SystemExit(stop.exit_code) from None

@@ -38,7 +38,9 @@ def evaluate(
     protocol: Annotated[str, typer.Option(help="veri776, vehicleid, veriwild, … (a wrong name lists all)")],
     out: Annotated[Path, typer.Option(help="folder for metrics.json and queries.parquet")],
     test: Annotated[str | None, typer.Option(help="test set; may be left out where there is one")] = None,
-    distance: Annotated[Distance, typer.Option(help="what near means")] = Distance.cosine,
+    distance: Annotated[
+        Distance | None, typer.Option(help="what near means: cosine, where the file names no distance of its own")
+    ] = None,
     precision: Annotated[
         Precision, typer.Option(help="numbers of the bulk product; never changes a result")
     ] = Precision.auto,
@@ -63,7 +65,7 @@ def evaluate(
 
     rule = protocols.get(protocol)
     options = Options(
-        distance=distance.value,
+        distance=None if distance is None else distance.value,
         precision=precision.value,
         device=device,
         memory_mib=memory_mib,

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from svrn.data.distances import KEY, VisibleParts, parse_distance
 from svrn.errors import UserError
 from svrn.files import atomic_write
 
@@ -24,12 +25,23 @@ PIECE = 4096
 class Embeddings:
     """Embeddings of images: `vectors[i]` (float32, shape (n, D)) is that of `images[i]`.
 
-    `origin` says where they came from (run, manifest digest, model digest, inference options), all text.
+    `origin` says where they came from (run, manifest digest, model digest, inference options), all text; and, under
+    `distance`, how two of them are compared, where they are not plain vectors (svrn/data/distances.py).
     """
 
     images: npt.NDArray[np.object_]
     vectors: npt.NDArray[np.float32]
     origin: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def distance(self) -> VisibleParts | None:
+        """The distance that they name; None of plain vectors.
+
+        Raises:
+            UserError: it is unknown, or of vectors of another length.
+        """
+        named = self.origin.get(KEY)
+        return None if named is None else parse_distance(named, self.vectors.shape[1], where="embeddings")
 
     def of(self, images: npt.NDArray[np.object_] | pd.Series) -> npt.NDArray[np.float32]:
         """The vectors of `images`, in that order, shape (len(images), D).
@@ -61,7 +73,8 @@ def read_embeddings(path: str | os.PathLike[str]) -> Embeddings:
     """Read and check an embeddings file, ours or any with the two columns (lists of floats of one length).
 
     Raises:
-        UserError: no such file, truncated, a column missing, an image twice, other lengths, NaN or infinite.
+        UserError: no such file, truncated, a column missing, an image twice, other lengths, NaN or infinite, an unknown
+            distance.
     """
     file = Path(path)
     names: list[str] = []
@@ -88,7 +101,10 @@ def read_embeddings(path: str | os.PathLike[str]) -> Embeddings:
         raise UserError(f"image {twice.iloc[0]!r} has more than one embedding", where=str(file))
     _check_finite(images, vectors, file)
     ours = {k.decode(): v.decode() for k, v in metadata.items() if k.startswith(b"svrn.")}
-    return Embeddings(images, vectors, {key.removeprefix("svrn."): value for key, value in ours.items()})
+    origin = {key.removeprefix("svrn."): value for key, value in ours.items()}
+    if KEY in origin:
+        parse_distance(origin[KEY], vectors.shape[1], where=str(file))
+    return Embeddings(images, vectors, origin)
 
 
 @contextmanager

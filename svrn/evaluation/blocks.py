@@ -10,13 +10,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
-from svrn.evaluation.exact import rounding_of_halves
-from svrn.evaluation.grid import Floats, Grid
+from svrn.evaluation.comparison import AnyGrid
+from svrn.evaluation.grid import Grid
 from svrn.evaluation.options import Options
 from svrn.evaluation.product import Block, Product, Shape, product
 from svrn.evaluation.spread import WORTH
@@ -30,37 +30,34 @@ Work = Callable[[range, Iterator[tuple[slice, Block]]], list[Result]]
 
 
 def each_block(
-    query: Grid,
-    gallery: Grid,
+    query: AnyGrid,
+    gallery: AnyGrid,
     options: Options,
     parts: Sequence[slice],
-    work_within: Callable[[Floats], Work[Result]],
+    work_with: Callable[[Product], Work[Result]],
     *,
     made: Callable[[Shape], Product] | None = None,
     worth: int | None = None,
 ) -> list[Result]:
     """What the work makes of each block, in the queries' order.
 
-    parts: the tiles' parts of the gallery. work_within: gives the work for scores that lie within these bounds, one a
-    query, of the exact ones. made: the product, where it is not the one that the options ask for. worth: the size of a
-    gallery from which each thread has blocks of its own. Memory: tiles of `options.memory_mib` in all.
+    parts: the tiles' parts of the gallery. work_with: gives the work on scores of this product, from its bounds. made:
+    the product, where it is not the one that the options ask for. worth: the size of a gallery from which each thread
+    has blocks of its own. Memory: tiles of `options.memory_mib` in all.
     """
     count = len(query)
     width = max(part.stop - part.start for part in parts)
     workers = options.thread_count() if len(gallery) >= (WORTH if worth is None else worth) else 1
-    rows = rows_of_block(options, count, width, workers)
+    rows = rows_of_block(options, count, width * gallery.products, workers)
     shape = Shape(rows, width)
-    bulk = product(query, gallery, shape, options) if made is None else made(shape)
-    # With what taking half norms off adds; a product without error is followed by work without.
-    halves = rounding_of_halves(query, gallery)
-    work = work_within(np.where(bulk.bounds > 0, (bulk.bounds + halves) * (1 + 1e-6), 0.0))
+    if made is None:
+        assert isinstance(query, Grid) and isinstance(gallery, Grid)
+        made = partial(product, query, gallery, options=options)
+    bulk = made(shape)
+    work = work_with(bulk)
 
     def tiles(asked: range) -> Iterator[tuple[slice, Block]]:
-        for part in parts:
-            scores = bulk.scores(slice(asked.start, asked.stop), part)
-            if gallery.half_norms is not None:
-                scores -= gallery.half_norms[part].astype(scores.dtype)
-            yield part, scores
+        return ((part, bulk.scores(slice(asked.start, asked.stop), part)) for part in parts)
 
     def done(asked: range) -> list[Result]:
         return work(asked, tiles(asked))

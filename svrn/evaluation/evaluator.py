@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -10,22 +11,33 @@ import numpy.typing as npt
 import pandas as pd
 
 from svrn.data import protocols
+from svrn.data.distances import VisibleParts
 from svrn.data.embeddings import Embeddings
 from svrn.data.manifest import THE_TEST, Manifest
-from svrn.data.protocols import NO_CAMERA, Protocol, Rows, Trial
+from svrn.data.protocols import Protocol, Rows, Trial
 from svrn.errors import UserError
-from svrn.evaluation import metrics
+from svrn.evaluation.comparison import placed
 from svrn.evaluation.expansion import AverageExpansion, expanded
-from svrn.evaluation.grid import Grid, as_given, common_scale, on_grid
+from svrn.evaluation.grid import Grid, common_scale, on_grid
 from svrn.evaluation.items import Items, gallery_items
 from svrn.evaluation.options import Options
-from svrn.evaluation.ranking import Ranked, rank
-from svrn.evaluation.results import QUERIES, TIES, Counts, DrawScores, Evaluation, Scores
+from svrn.evaluation.ranking import rank
+from svrn.evaluation.rankings import Rankings
+from svrn.evaluation.results import TIES, Evaluation
+from svrn.evaluation.scoring import over_draws, scored
 
 Positions = npt.NDArray[np.intp]
 
 RERANKINGS = ("k-reciprocal", "aqe")
 Reranking = Literal["k-reciprocal", "aqe"]
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """The vectors of a trial's queries or gallery: `vectors[rows]`, in the order of the trial's rows."""
+
+    vectors: npt.NDArray[np.float32]
+    rows: Positions
 
 
 def evaluate(
@@ -46,49 +58,132 @@ def evaluate(
 
     Raises:
         UserError: no such protocol or test set, an image without embedding, embeddings made from another
-            manifest, no cameras where the protocol rests on them, re-ranking of tracks, or no query with a
-            match.
+            manifest, no cameras where the protocol rests on them, re-ranking of tracks, a distance or a
+            re-ranking that does not go with that of the embeddings, or no query with a match.
     """
-    options = options or Options()
     protocol = protocols.get(protocol) if isinstance(protocol, str) else protocol
+    digest = manifest.digest
+    _check_origin(embeddings, digest)
+    index = pd.Index(embeddings.images)
+
+    def sides(trial: Trial) -> tuple[Trial, Vectors, Vectors]:
+        query, gallery = _positions(index, trial.query, "query"), _positions(index, trial.gallery, "gallery")
+        return trial, Vectors(embeddings.vectors, query), Vectors(embeddings.vectors, gallery)
+
+    return evaluated(
+        map(sides, protocols.trials(manifest, protocol, test)),
+        protocol,
+        options or Options(),
+        named=embeddings.distance,
+        reranking=reranking,
+        where=f"{manifest.benchmark}, test set {test!r}",
+        about={"benchmark": manifest.benchmark, "test": test},
+        origin={"manifest_digest": digest, "embeddings": dict(embeddings.origin)},
+    )
+
+
+def evaluated(
+    trials: Iterable[tuple[Trial, Vectors, Vectors]],
+    protocol: Protocol,
+    options: Options,
+    *,
+    named: VisibleParts | None,
+    reranking: Reranking | None,
+    where: str,
+    about: Mapping[str, Any],
+    origin: Mapping[str, Any],
+) -> Evaluation:
+    """The outcome of a protocol's trials, each with the vectors of its queries and its gallery.
+
+    named: the distance that the vectors name. where: the test set, for messages. about, origin: what the outcome says
+    of them beside what is known here.
+
+    Raises:
+        UserError: as `evaluate`.
+    """
+    options = options.model_copy(update={"distance": _distance(named, options, protocol, reranking)})
+    parts, frames, recomputed, dimension = [], [], 0, 0
+    for trial, query, gallery in trials:
+        rankings, items = rank_trial(trial, query, gallery, protocol, options, named=named, reranking=reranking)
+        one = scored(trial, items, rankings, protocol, options, where=where)
+        parts.append(one.part)
+        frames.append(one.queries)
+        recomputed += rankings.recomputed
+        dimension = query.vectors.shape[1]
+    said = {
+        "protocol": protocol.name,
+        **about,
+        "ap": protocol.ap,
+        "distance": options.distance if named is None else named.text(),
+        "precision": options.precision,
+        "ties": TIES,
+        "reranking": reranking or "none",
+        "dimension": int(dimension),
+        **origin,
+    }
+    queries = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    if protocol.draws is None:
+        return Evaluation(parts[0].scores, None, parts[0].counts, (), queries, said, recomputed)
+    said["draw_seed"] = protocol.draws.seed
+    mean, std = over_draws(parts)
+    return Evaluation(mean, std, parts[0].counts, tuple(parts), queries, said, recomputed)
+
+
+def rank_trial(
+    trial: Trial,
+    query: Vectors,
+    gallery: Vectors,
+    protocol: Protocol,
+    options: Options,
+    *,
+    named: VisibleParts | None = None,
+    reranking: Reranking | None = None,
+) -> tuple[Rankings, Items]:
+    """The rankings of a trial's queries, and the items of the gallery that they are of."""
+    items, order = gallery_items(trial.gallery, protocol)
+    gallery = Vectors(gallery.vectors, gallery.rows[order])
+    threads, distance = options.thread_count(), options.distance or "cosine"
+    scale = 1.0
+    if distance == "euclidean":
+        scale = common_scale((query.vectors, query.rows), (gallery.vectors, gallery.rows))
+    if reranking == "k-reciprocal":
+        from svrn.evaluation.reranking import KReciprocal, k_reciprocal  # scipy.sparse takes long to import
+
+        both, count = _together(query, gallery), len(query.rows)
+        union = on_grid(both.vectors, both.rows, distance, scale=scale, threads=threads)
+        adjustment = k_reciprocal(union, count, KReciprocal(), options)
+        parts = union.part(slice(None, count)), union.part(slice(count, None))
+        return rank(trial, protocol, items, *parts, options, adjustment), items
+    # A float64 product would round a gallery as it was given anew for each block of queries.
+    copied = options.precision == "float64"
+    asked = placed(query.vectors, query.rows, named or distance, copied=True, scale=scale, threads=threads)
+    sheet = placed(gallery.vectors, gallery.rows, named or distance, copied=copied, scale=scale, threads=threads)
+    if reranking == "aqe":
+        assert isinstance(asked, Grid) and isinstance(sheet, Grid)
+        asked = expanded(asked, sheet, AverageExpansion(), distance, options)
+    return rank(trial, protocol, items, asked, sheet, options), items
+
+
+def _distance(
+    named: VisibleParts | None, options: Options, protocol: Protocol, reranking: Reranking | None
+) -> Literal["cosine", "euclidean"] | None:
+    """The distance of plain vectors: None where they name one of their own."""
     if reranking is not None and protocol.unit == "track":
         raise UserError(
             f"protocol {protocol.name!r} ranks tracks, re-ranking is for images",
             where=str(reranking),
             mend="leave it out",
         )
-    digest = manifest.digest
-    _check_origin(embeddings, digest)
-    index = pd.Index(embeddings.images)
-    where = f"{manifest.benchmark}, test set {test!r}"
-    parts, frames = [], []
-    recomputed = 0
-    for trial in protocols.trials(manifest, protocol, test):
-        ranked, items = _rank(embeddings, index, trial, protocol, options, reranking)
-        counts = _counts(trial, items, ranked)
-        drawn = tuple(trial.drawn) if trial.draw else ()
-        parts.append(DrawScores(trial.draw or 0, _scores(ranked, protocol, options, where=where), counts, drawn))
-        frames.append(_frame(trial, items, ranked, protocol, options))
-        recomputed += sum(r.recomputed for r in ranked)
-    about = {
-        "protocol": protocol.name,
-        "benchmark": manifest.benchmark,
-        "test": test,
-        "ap": protocol.ap,
-        "distance": options.distance,
-        "precision": options.precision,
-        "ties": TIES,
-        "reranking": reranking or "none",
-        "dimension": int(embeddings.vectors.shape[1]),
-        "manifest_digest": digest,
-        "embeddings": dict(embeddings.origin),
-    }
-    queries = pd.concat(frames, ignore_index=True)
-    if protocol.draws is None:
-        return Evaluation(parts[0].scores, None, parts[0].counts, (), queries, about, recomputed)
-    about["draw_seed"] = protocol.draws.seed
-    mean, std = _over_draws(parts)
-    return Evaluation(mean, std, parts[0].counts, tuple(parts), queries, about, recomputed)
+    if named is None:
+        return options.distance or "cosine"
+    for word, asked in (("distance", options.distance), ("re-ranking", reranking)):
+        if asked is not None:
+            raise UserError(
+                f"{word} {asked!r} is of plain vectors; these name their own distance, {named.text()}",
+                where="embeddings",
+                mend="leave it out",
+            )
+    return None
 
 
 def _check_origin(embeddings: Embeddings, digest: str) -> None:
@@ -99,11 +194,6 @@ def _check_origin(embeddings: Embeddings, digest: str) -> None:
             where="embeddings",
             mend="give the manifest they were made from, or embed this one",
         )
-
-
-def trial_rows(embeddings: Embeddings, index: pd.Index, trial: Trial, order: Positions) -> tuple[Positions, Positions]:
-    """The rows of the trial's queries, and of its gallery in the order `order`."""
-    return _positions(index, trial.query, "query"), _positions(index, trial.gallery, "gallery")[order]
 
 
 def _positions(index: pd.Index, rows: Rows, role: str) -> Positions:
@@ -118,109 +208,9 @@ def _positions(index: pd.Index, rows: Rows, role: str) -> Positions:
     return found
 
 
-def _rank(
-    embeddings: Embeddings,
-    index: pd.Index,
-    trial: Trial,
-    protocol: Protocol,
-    options: Options,
-    reranking: Reranking | None,
-) -> tuple[list[Ranked], Items]:
-    items, order = gallery_items(trial.gallery, protocol)
-    rows = trial_rows(embeddings, index, trial, order)
-    both = np.concatenate(rows)
-    scale = common_scale(embeddings.vectors, both) if options.distance == "euclidean" else 1.0
-
-    def put(how: Callable[..., Grid], rows: Positions) -> Grid:
-        return how(embeddings.vectors, rows, options.distance, scale=scale, threads=options.thread_count())
-
-    if reranking == "k-reciprocal":
-        from svrn.evaluation.reranking import KReciprocal, k_reciprocal  # scipy.sparse takes long to import
-
-        union, count = put(on_grid, both), len(rows[0])
-        query, gallery = union.part(slice(None, count)), union.part(slice(count, None))
-        adjustment = k_reciprocal(union, count, KReciprocal(), options)
-        return rank(trial, protocol, items, query, gallery, options, adjustment), items
-    # A float64 product would round a gallery as it was given anew for each block of queries.
-    query, gallery = put(on_grid, rows[0]), put(on_grid if options.precision == "float64" else as_given, rows[1])
-    if reranking == "aqe":
-        query = expanded(query, gallery, AverageExpansion(), options)
-    return rank(trial, protocol, items, query, gallery, options), items
-
-
-def _counts(trial: Trial, items: Items, ranked: Sequence[Ranked]) -> Counts:
-    return Counts(
-        queries=len(trial.query),
-        gallery=len(items),
-        junk=sum(r.junk for r in ranked),
-        unmatched=sum(not len(r.ranks) for r in ranked),
-    )
-
-
-def _scores(ranked: Sequence[Ranked], protocol: Protocol, options: Options, *, where: str) -> Scores:
-    valid = [r.ranks for r in ranked if len(r.ranks)]
-    if not valid:
-        raise UserError(
-            f"none of the {len(ranked)} queries has a match in the gallery under protocol {protocol.name!r}",
-            where=where,
-            mend="check the vehicle and camera columns; with one camera for all, every match is junk",
-        )
-    firsts = [int(ranks[0]) for ranks in valid]
-    extra = {}
-    if options.trapezoidal:
-        extra["mAP-trapezoidal"] = 100 * metrics.mean(metrics.average_precision(r, "trapezoidal") for r in valid)
-    if options.map_at is not None:
-        at = options.map_at
-        extra[f"mAP@{at}"] = 100 * metrics.mean(metrics.average_precision_at(r, at) for r in valid)
-    return Scores(
-        map=100 * metrics.mean(metrics.average_precision(r, protocol.ap) for r in valid),
-        cmc={k: 100 * metrics.cmc(firsts, k) for k in options.cmc},
-        minp=100 * metrics.mean(metrics.inverse_negative_penalty(r) for r in valid),
-        extra=extra,
-    )
-
-
-def _over_draws(parts: Sequence[DrawScores]) -> tuple[Scores, Mapping[str, float | None]]:
-    every = [part.scores for part in parts]
-    mean = Scores(
-        map=metrics.mean(s.map for s in every),
-        cmc={k: metrics.mean(s.cmc[k] for s in every) for k in every[0].cmc},
-        minp=metrics.mean(s.minp for s in every),
-        extra={name: metrics.mean(s.extra[name] for s in every) for name in every[0].extra},
-    )
-    named = [s.named() for s in every]
-    return mean, {name: metrics.sample_std([n[name] for n in named]) for name in named[0]}
-
-
-def _frame(trial: Trial, items: Items, ranked: Sequence[Ranked], protocol: Protocol, options: Options) -> pd.DataFrame:
-    at = options.map_at
-    valid = [bool(len(r.ranks)) for r in ranked]
-
-    def each(value: Any) -> list[Any]:
-        return [value(r.ranks) if len(r.ranks) else None for r in ranked]
-
-    cameras = trial.query.cameras
-    columns = {
-        "draw": pd.array([trial.draw] * len(ranked), dtype="Int32"),
-        "image": trial.query.images,
-        "vehicle": trial.query.vehicles,
-        "camera": pd.array([None if c == NO_CAMERA else c for c in cameras.tolist()], dtype="Int64"),
-        "valid": valid,
-        "ap": pd.array(each(lambda r: metrics.average_precision(r, protocol.ap)), dtype="Float64"),
-        "first_rank": pd.array(each(lambda r: int(r[0])), dtype="Int64"),
-        "inp": pd.array(each(metrics.inverse_negative_penalty), dtype="Float64"),
-        "positives": [len(r.ranks) for r in ranked],
-        "junk": [r.junk for r in ranked],
-        "gallery": [r.kept for r in ranked],
-        "ranks": [r.ranks.tolist() for r in ranked],
-        "ap_trapezoidal": pd.array(
-            each(lambda r: metrics.average_precision(r, "trapezoidal") if options.trapezoidal else None),
-            dtype="Float64",
-        ),
-        "ap_at": pd.array(each(lambda r: metrics.average_precision_at(r, at) if at else None), dtype="Float64"),
-        "top_images": [items.names[r.top_items].tolist() for r in ranked],
-        "top_scores": [r.top_scores.tolist() for r in ranked],
-        "top_match": [r.top_matches.tolist() for r in ranked],
-        "top_junk": [r.top_junk.tolist() for r in ranked],
-    }
-    return pd.DataFrame(columns, columns=QUERIES.names)
+def _together(query: Vectors, gallery: Vectors) -> Vectors:
+    """Queries and gallery in one: copied, unless they lie in the same memory."""
+    if query.vectors is gallery.vectors:
+        return Vectors(query.vectors, np.concatenate([query.rows, gallery.rows]))
+    vectors = np.concatenate([query.vectors[query.rows], gallery.vectors[gallery.rows]])
+    return Vectors(vectors, np.arange(len(vectors)))

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from svrn.evaluation.grid import UNIT, Floats, Grid, Singles
-from svrn.evaluation.product import Block, accumulation, bound_in_float32
+from svrn.evaluation.grid import UNIT, Floats, Grid, Singles, take_rows
+from svrn.evaluation.product import Block, accumulation, bound_in_float32, rounding_of_halves
 
 ROWS = 64  # pairs at a time: their vectors in float64 stay in a core's cache
 UNIT64 = 2.0**-53
 
 Ints = npt.NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Scores of pairs that are quicker than the exact ones, and never further than `within` from them."""
+
+    score: Callable[[Ints, Ints], Block]
+    within: float
 
 
 class Exact:
@@ -38,7 +48,7 @@ class Exact:
         for start in range(0, len(rows), ROWS):
             part = slice(start, start + ROWS)
             given, doubled, asked = self._buffers(len(rows[part]))
-            np.take(gallery.stored, rows[part], axis=0, out=given, mode="clip")
+            take_rows(gallery.stored, rows[part], given)
             np.copyto(doubled, given)
             gallery.round(doubled, rows[part], given)
             np.copyto(asked, self._query.vectors(indices[part]))
@@ -46,30 +56,35 @@ class Exact:
             np.vecdot(doubled, asked, out=out[part])
         return out if gallery.half_norms is None else out - gallery.half_norms[rows]
 
-    def close(self, index: int, rows: Ints) -> Floats:
-        """The scores of a query with the gallery's vectors before they are put on the grid: quicker than `of`."""
+    @property
+    def estimates(self) -> tuple[Estimate, ...]:
+        """From the quickest to the closest."""
+        rough = Estimate(self.quick, self.quickness), Estimate(self.close, self.closeness)
+        return tuple(one for one in rough if one.within)
+
+    def close(self, indices: Ints, rows: Ints) -> Floats:
+        """The scores of pairs with the gallery's vectors before they are put on the grid: quicker than `of`."""
         gallery, out = self._gallery, np.empty(len(rows))
-        wide = self._query.vectors(slice(index, index + 1))[0].astype(np.float64)
         for start in range(0, len(rows), ROWS):
             part = slice(start, start + ROWS)
-            given, doubled, _ = self._buffers(len(rows[part]))
-            np.take(gallery.stored, rows[part], axis=0, out=given, mode="clip")
+            given, doubled, asked = self._buffers(len(rows[part]))
+            take_rows(gallery.stored, rows[part], given)
             np.copyto(doubled, given)
-            np.vecdot(doubled, wide, out=out[part])
+            np.copyto(asked, self._query.vectors(indices[part]))
+            np.vecdot(doubled, asked, out=out[part])
         if self._factors is not None:
             out *= self._factors[rows]
         return out if gallery.half_norms is None else out - gallery.half_norms[rows]
 
-    def quick(self, index: int, rows: Ints) -> Block:
-        """The scores of a query in float32: quicker than `close`."""
+    def quick(self, indices: Ints, rows: Ints) -> Singles:
+        """The scores of pairs in float32: quicker than `close`."""
         gallery = self._gallery
-        vector = self._query.vectors(slice(index, index + 1))[0]
         out = np.empty(len(rows), dtype=np.float32)
         for start in range(0, len(rows), ROWS):
             part = slice(start, start + ROWS)
             given, _, _ = self._buffers(len(rows[part]))
-            np.take(gallery.stored, rows[part], axis=0, out=given, mode="clip")
-            np.vecdot(given, vector, out=out[part])
+            take_rows(gallery.stored, rows[part], given)
+            np.vecdot(given, self._query.vectors(indices[part]), out=out[part])
         if self._factors is not None:
             out *= self._factors[rows].astype(np.float32)
         return out if gallery.half_norms is None else out - gallery.half_norms[rows].astype(np.float32)
@@ -81,10 +96,3 @@ class Exact:
             self._local.buffers = np.empty(shape, dtype=np.float32), np.empty(shape), np.empty(shape)
         given, doubled, asked = self._local.buffers
         return given[:rows], doubled[:rows], asked[:rows]
-
-
-def rounding_of_halves(query: Grid, gallery: Grid) -> float:
-    """How far taking |g|^2 / 2 off in float32 can move a score: half norm and difference are rounded."""
-    if gallery.half_norms is None:
-        return 0.0
-    return 2.0**-23 * (query.greatest * gallery.greatest + gallery.greatest**2)

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from svrn.config.strict import Strict
-from svrn.evaluation.grid import Grid, on_grid
+from svrn.evaluation.grid import Distance, Grid, on_grid
 from svrn.evaluation.nearest import nearest
 from svrn.evaluation.options import Options
 
@@ -20,7 +20,7 @@ class AverageExpansion(Strict):
     k: int = Field(5, ge=1, description="gallery images in the mean beside the query")
 
 
-def expanded(query: Grid, gallery: Grid, parameters: AverageExpansion, options: Options) -> Grid:
+def expanded(query: Grid, gallery: Grid, parameters: AverageExpansion, distance: Distance, options: Options) -> Grid:
     """The expanded queries on the grid; made unit again for cosine."""
     found = nearest(query, gallery, parameters.k, options)
     vectors = np.empty((len(query), query.dimension), dtype=np.float32)
@@ -30,4 +30,4 @@ def expanded(query: Grid, gallery: Grid, parameters: AverageExpansion, options: 
         for column in found.rows[part].T:  # sums of numbers on the grid: exact in any order
             total += gallery.vectors(column)
         vectors[part] = total / (found.rows.shape[1] + 1)
-    return on_grid(vectors, np.arange(len(vectors)), options.distance, threads=options.thread_count())
+    return on_grid(vectors, np.arange(len(vectors)), distance, threads=options.thread_count())

@@ -61,6 +61,11 @@ class Grid:
         return int(self.stored.shape[1])
 
     @property
+    def products(self) -> int:
+        """How many inner products a pair's score takes."""
+        return 1
+
+    @property
     def looseness(self) -> float:
         """How far a stored row, over its divisor, is from its vector: half a unit a coordinate, and a rounding."""
         return 0.0 if self.divisors is None else float(np.sqrt(self.dimension)) * UNIT / 2 + 2.0**-24 * self.greatest
@@ -87,6 +92,14 @@ class Grid:
             np.copyto(wide, scratch)
 
 
+def take_rows(vectors: Singles, rows: Index, out: Singles) -> None:
+    """Put `vectors[rows]` in `out`; take is quicker, but first copies all vectors where they do not lie together."""
+    if vectors.flags.c_contiguous:
+        np.take(vectors, rows, axis=0, out=out, mode="clip")
+    else:
+        out[...] = vectors[rows]
+
+
 def squared_norms(block: Floats, scratch: Floats | None = None) -> Floats:
     """Sums of squares by rows, folded in halves: the same additions in the same order on every platform."""
     squares = np.multiply(block, block, out=scratch)
@@ -103,22 +116,31 @@ def squared_norms(block: Floats, scratch: Floats | None = None) -> Floats:
     return columns[0]
 
 
-def common_scale(vectors: Singles, rows: Index) -> float:
-    """The power of two that brings the greatest norm among `vectors[rows]` below 1/2."""
+def common_scale(*sides: tuple[Singles, Index]) -> float:
+    """The power of two that brings the greatest norm among the vectors `vectors[rows]` of all sides below 1/2."""
     greatest = 0.0
-    for start in range(0, len(rows), BLOCK):
-        block = vectors[rows[start : start + BLOCK]].astype(np.float64)
-        greatest = max(greatest, float(squared_norms(block).max()))
+    for vectors, rows in sides:
+        for start in range(0, len(rows), BLOCK):
+            block = vectors[rows[start : start + BLOCK]].astype(np.float64)
+            greatest = max(greatest, float(squared_norms(block).max()))
     return float(2.0 ** -(np.frexp(np.sqrt(greatest))[1] + 1)) if greatest else 1.0
 
 
-def on_grid(vectors: Singles, rows: Index, distance: Distance, *, scale: float = 1.0, threads: int = 1) -> Grid:
+def on_grid(
+    vectors: Singles,
+    rows: Index,
+    distance: Distance,
+    *,
+    scale: float = 1.0,
+    norms: bool = False,
+    threads: int = 1,
+) -> Grid:
     """The vectors `vectors[rows]`, (n, D), made unit (cosine) or scaled (euclidean) and rounded to the grid.
 
-    A vector of zeros stays one: its cosine with any other is 0.
+    A vector of zeros stays one: its cosine with any other is 0. norms: give half norms for cosine too.
     """
     out = np.empty((len(rows), vectors.shape[1]), dtype=np.float32)
-    halves = np.empty(len(rows)) if distance == "euclidean" else None
+    halves = np.empty(len(rows)) if norms or distance == "euclidean" else None
 
     def some(part: slice, given: Singles, wide: Floats, scratch: Floats) -> None:
         _round(wide, _divisors(wide, scratch, distance, scale), out[part])
@@ -130,11 +152,19 @@ def on_grid(vectors: Singles, rows: Index, distance: Distance, *, scale: float =
     return Grid(out, None, halves, scale, _greatest(halves, vectors.shape[1]))
 
 
-def as_given(vectors: Singles, rows: Index, distance: Distance, *, scale: float = 1.0, threads: int = 1) -> Grid:
+def as_given(
+    vectors: Singles,
+    rows: Index,
+    distance: Distance,
+    *,
+    scale: float = 1.0,
+    norms: bool = False,
+    threads: int = 1,
+) -> Grid:
     """What `on_grid` gives, without a copy of the vectors: where the rows follow one another, and no size among them
     makes float32 inner products overflow or underflow. Else what `on_grid` gives."""
     divisors = np.empty(len(rows))
-    halves = np.empty(len(rows)) if distance == "euclidean" else None
+    halves = np.empty(len(rows)) if norms or distance == "euclidean" else None
 
     def some(part: slice, given: Singles, wide: Floats, scratch: Floats) -> None:
         divisors[part] = _divisors(wide, scratch, distance, scale)
@@ -148,7 +178,7 @@ def as_given(vectors: Singles, rows: Index, distance: Distance, *, scale: float 
         _each_block(vectors, rows, threads, some)
         following = divisors.min() / UNIT >= LEAST and divisors.max() / UNIT <= GREATEST
     if not following:
-        return on_grid(vectors, rows, distance, scale=scale, threads=threads)
+        return on_grid(vectors, rows, distance, scale=scale, norms=norms, threads=threads)
     stored = vectors[rows[0] : rows[-1] + 1]
     return Grid(stored, divisors, halves, scale, _greatest(halves, vectors.shape[1]))
 
@@ -165,7 +195,7 @@ def _each_block(
         for start in starts:
             part = rows[start : start + BLOCK]
             count = len(part)
-            np.take(vectors, part, axis=0, out=given[:count], mode="clip")
+            take_rows(vectors, part, given[:count])
             np.copyto(wide[:count], given[:count])
             work(slice(start, start + count), given[:count], wide[:count], scratch[:count])
 

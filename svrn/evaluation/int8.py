@@ -12,8 +12,9 @@ measured.
 
 from __future__ import annotations
 
+import importlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,13 +23,58 @@ import numpy as np
 import numpy.typing as npt
 
 from svrn.evaluation.grid import UNIT, Floats, Grid, Index, Singles
-from svrn.evaluation.product import UNIT32, Block, Buffers, Product, Shape, missing
+from svrn.evaluation.options import Options
+from svrn.evaluation.product import (
+    UNIT32,
+    Block,
+    Buffers,
+    Ints,
+    Pass,
+    Product,
+    Shape,
+    less_half_norms,
+    missing,
+    product,
+)
 
 ROWS = 128  # made levels at a time: they stay in a core's cache
 MOST = 127
 OFFSETS = (0, 32, 64, 96, 127)
 WIDEST = (2**31 - 1) // (2 * MOST) ** 2  # dimensions whose sums int32 holds
 NARROWEST = 2  # torch's product of one is not made at all
+# What of a query's scores may be left open: a pair worked out again costs some forty of a float32 product's.
+MOST_OPEN = 0.01
+
+
+def passes(query: Grid, gallery: Grid, options: Options, open_share: Callable[[Floats], Floats]) -> Iterator[Pass]:
+    """The coarse product for the queries of which it decides nearly all, after float32's for the others.
+
+    open_share: of each query's scores, how many bounds like the given ones would leave open.
+
+    Raises:
+        UserError: there is no such product of these dimensions, or int8 is asked for and not exact here.
+    """
+    coarse = Coarse(query, gallery, options.thread_count())
+    settled = open_share(coarse.bounds + coarse.slack.mean()) <= MOST_OPEN
+    others, suited = np.flatnonzero(~settled), np.flatnonzero(settled)
+
+    def plainly(queries: Ints) -> Pass:
+        return Pass(queries, lambda shape: product(query.part(queries), gallery, shape, options))
+
+    # The coarse product is torch's, which takes seconds to import: in the meantime the other works.
+    imported = threading.Thread(target=importlib.import_module, args=("torch",))
+    imported.start()
+    if len(others):
+        yield plainly(others)
+    imported.join()
+    if int8_is_exact(gallery.dimension):
+        with threads_of_torch_kept():
+            if len(suited):
+                yield Pass(suited, lambda shape: coarse.product(suited, shape))
+    elif options.precision == "int8":
+        raise missing("products in int8 are not exact on this processor", "use --precision float32")
+    elif len(suited):
+        yield plainly(suited)
 
 
 @dataclass(frozen=True)
@@ -109,8 +155,8 @@ def _cut(vectors: Singles, offset: int, out: Singles) -> tuple[Singles, Floats]:
 class Coarse:
     """The product of queries' and a gallery's levels.
 
-    bounds, slack: no score of a query and a gallery vector is further than the sum of theirs from the exact one,
-    shapes (queries,) and (N,).
+    bounds, slack: no inner product of a query and a gallery vector is further than the sum of theirs from the exact
+    one, shapes (queries,) and (N,).
     """
 
     def __init__(self, query: Grid, gallery: Grid, threads: int) -> None:
@@ -120,6 +166,7 @@ class Coarse:
         dimension = query.dimension
         if not fits_int8(dimension):
             raise missing(f"there are no int8 products of {dimension} dimensions", "use --precision float32")
+        self._grids = query, gallery
         self.query, self.gallery = levels_of(query, threads), levels_of(gallery, threads)
         self.slack = (query.greatest + float(self.query.lost.max())) * self.gallery.lost * (1 + 1e-6)
         most = (2 * MOST) ** 2 * dimension
@@ -127,7 +174,7 @@ class Coarse:
         self.bounds = (self.query.lost * gallery.greatest + rounded) * (1 + 1e-6)
 
     def product(self, queries: Index, shape: Shape) -> Product:
-        """That of some queries, where int8 sums are exact."""
+        """That of some queries, where int8 sums are exact: the greatest that a score can be, but for its bound."""
         import torch  # takes seconds
 
         query, gallery, dimension = self.query.part(queries), self.gallery, self.query.levels.shape[1]
@@ -136,6 +183,7 @@ class Coarse:
         rows = (gallery.offset * query.sums + dimension * query.offset * gallery.offset).astype(np.int32)
         columns = torch.from_numpy((query.offset * gallery.sums).astype(np.float32) * gallery.steps)
         steps, left, right = (torch.from_numpy(x) for x in (gallery.steps, query.levels, gallery.levels))
+        slack = np.nextafter(self.slack.astype(np.float32), np.float32(np.inf))
 
         def scores(asked: slice, part: slice) -> Block:
             if not hasattr(local, "started"):
@@ -149,9 +197,11 @@ class Coarse:
             made = torch.from_numpy(out)
             torch.addcmul(columns[part], made, steps[part], out=made)
             out *= query.steps[asked, None]
+            out += slack[part]
             return out
 
-        return Product(scores, self.bounds[queries])
+        made = Product(scores, self.bounds[queries], lambda _, items: 2 * slack[items])
+        return less_half_norms(made, *self._grids)
 
 
 @contextmanager

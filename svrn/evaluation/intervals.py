@@ -18,6 +18,7 @@ import pandas as pd
 
 from svrn.errors import UserError
 from svrn.evaluation import metrics
+from svrn.extras import required
 
 METRICS = ("mAP", "CMC@1", "CMC@5", "CMC@10", "mINP")
 BATCH = 64
@@ -69,9 +70,8 @@ def seed_interval(values: Sequence[float], level: float = 0.95) -> SeedInterval:
     centre, std = metrics.mean(values), metrics.sample_std(values)
     if std is None:
         return SeedInterval(centre, None, None, None)
-    from scipy.special import stdtrit
-
-    reach = float(stdtrit(len(values) - 1, 0.5 + level / 2)) * std / math.sqrt(len(values))
+    special = required("scipy.special", "Student's interval over seeds")
+    reach = float(special.stdtrit(len(values) - 1, 0.5 + level / 2)) * std / math.sqrt(len(values))
     return SeedInterval(centre, std, centre - reach, centre + reach)
 
 
@@ -133,7 +133,7 @@ def _values(queries: pd.DataFrame) -> tuple[Floats, npt.NDArray[np.intp]]:
         *(first <= int(name.removeprefix("CMC@")) for name in METRICS if name.startswith("CMC@")),
         valid["inp"].to_numpy(dtype=np.float64),
     ]
-    clusters = np.unique(valid["vehicle"].to_numpy(dtype=np.int64), return_inverse=True)[1]
+    clusters = np.unique(valid["vehicle"].to_numpy(), return_inverse=True)[1]
     return 100 * np.stack(columns, axis=1).astype(np.float64), clusters
 
 

@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from svrn.evaluation.blocks import Work, each_block
-from svrn.evaluation.exact import Exact
-from svrn.evaluation.grid import Grid
+from svrn.evaluation.candidates import rounded_down
+from svrn.evaluation.exact import Exact, Ints
+from svrn.evaluation.grid import Floats, Grid
 from svrn.evaluation.options import Options
-from svrn.evaluation.product import Block
-from svrn.evaluation.sieve import floors, rounded_down
-from svrn.evaluation.standing import Floats, Ints
+from svrn.evaluation.product import Block, Product
+
+SAMPLE = 4096  # scores by which most are left out: the k-th of a sample is never above that of the whole
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,11 @@ def nearest(query: Grid, gallery: Grid, k: int, options: Options) -> Nearest:
     found = Nearest(np.empty((count, k), dtype=np.int32), np.empty((count, k)), np.empty(count))
     exact = Exact(query, gallery)
 
-    def within(bounds: Floats) -> Work[None]:
+    def work(product: Product) -> Work[None]:
         def block(asked: range, tiles: Iterator[tuple[slice, Block]]) -> list[None]:
             for _, lines in tiles:  # one, of the whole gallery
                 for index, line in zip(asked, lines, strict=True):
-                    bound = float(bounds[index])
+                    bound = float(product.bounds[index])
                     found.rows[index], found.scores[index] = _highest(index, line, k, bound, exact)
                     low = np.flatnonzero(line <= float(line.min()) + 2 * bound)
                     found.lowest[index] = exact.of(np.full(len(low), index), low).min()
@@ -50,12 +51,14 @@ def nearest(query: Grid, gallery: Grid, k: int, options: Options) -> Nearest:
 
         return block
 
-    each_block(query, gallery, options, [slice(0, size)], within)
+    each_block(query, gallery, options, [slice(0, size)], work)
     return found
 
 
 def _highest(index: int, line: Block, k: int, bound: float, exact: Exact) -> tuple[Ints, Floats]:
-    scores = line[_reaching(line, float(floors(line[None], k)[0]))]
+    sample = line[:: max(1, len(line) // SAMPLE)]
+    floor = float(np.partition(sample, len(sample) - k)[len(sample) - k]) if len(sample) >= k else -np.inf
+    scores = line[_reaching(line, floor)]
     edge = float(np.partition(scores, len(scores) - k)[len(scores) - k]) - 2 * bound
     found = _reaching(line, edge)
     values = exact.of(np.full(len(found), index), found)

@@ -22,7 +22,9 @@ class Options(Strict):
     large and the processor has instructions for it.
     """
 
-    distance: Literal["cosine", "euclidean"] = Field("cosine", description="what near means")
+    distance: Literal["cosine", "euclidean"] | None = Field(
+        None, description="what near means: cosine where it is not given and the embeddings name no distance"
+    )
     precision: Precision = Field("auto", description="numbers of the product over all pairs; tf32 needs a GPU")
     device: str = Field("cpu", description="cpu, cuda, cuda:1: where the product over all pairs runs")
     memory_mib: int = Field(512, ge=1, description="size of the scores held at once")

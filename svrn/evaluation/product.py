@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from svrn.errors import UserError
-from svrn.evaluation.grid import UNIT, Grid
+from svrn.evaluation.grid import UNIT, Floats, Grid
 from svrn.evaluation.options import Options
 
 TILE = 4096  # gallery vectors whose scores with a block of queries stay in a processor's cache
@@ -19,18 +19,33 @@ UNIT32 = 2.0**-24
 NEAR_UNIT = 2.0**-20  # so near to 1, a divisor is not worth a pass through the scores
 
 Block = npt.NDArray[np.floating[Any]]
+Ints = npt.NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
 class Product:
-    """`scores(asked, part)` gives the inner products of some queries with a part of the gallery, shape (asked, part),
-    in a buffer that the calling thread's next call may reuse.
+    """`scores(asked, part)` gives the scores of some queries with a part of the gallery, shape (asked, part), in a
+    buffer that the calling thread's next call may reuse.
 
-    bounds: no score of a query is further than this from the exact inner product, shape (queries,).
+    bounds: no exact score of a query is further above the given one than this, shape (queries,); or further below,
+        where there is no `slack`.
+    slack: what to allow below beside that, of pairs of a query, by its number in `asked`, with a row of the gallery:
+        for the `asked` and `part` of the calling thread's last call.
+    there: whether the scores are tensors on a device, to be counted there (evaluation/on_device.py).
     """
 
     scores: Callable[[slice, slice], Block]
-    bounds: npt.NDArray[np.float64]
+    bounds: Floats
+    slack: Callable[[Ints, Ints], Block] | None = None
+    there: bool = False
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Some of the queries, and the product by which they are ranked."""
+
+    queries: Ints | slice
+    made: Callable[[Shape], Product]
 
 
 @dataclass(frozen=True)
@@ -63,8 +78,10 @@ def accumulation(dimension: int, unit: float = UNIT32) -> float:
     return spread / (1 - spread)
 
 
-def product(query: Grid, gallery: Grid, shape: Shape, options: Options) -> Product:
+def product(query: Grid, gallery: Grid, shape: Shape, options: Options, *, there: bool = False) -> Product:
     """The product that `options` ask for: of float32, where they leave it open.
+
+    there: leave the scores on the device, where they are made on one.
 
     Raises:
         UserError: the device or the precision is not there.
@@ -72,17 +89,41 @@ def product(query: Grid, gallery: Grid, shape: Shape, options: Options) -> Produ
     if options.device != "cpu" or options.precision in ("bfloat16", "tf32"):
         from svrn.evaluation.torch_product import torch_product  # torch takes seconds to import
 
-        return torch_product(query, gallery, shape, options)
+        return torch_product(query, gallery, shape, options, there=there and options.device != "cpu")
     if options.precision == "float64":
-        return _double(query, gallery, shape)
-    return _single(query, gallery, shape)
+        return less_half_norms(_double(query, gallery, shape), query, gallery)
+    return less_half_norms(_single(query, gallery, shape), query, gallery)
+
+
+def less_half_norms(inner: Product, query: Grid, gallery: Grid) -> Product:
+    """Scores from inner products: less half the squared norm of the gallery's vector, where near is Euclidean."""
+    halves = gallery.half_norms
+    if halves is None:
+        return inner
+
+    def scores(asked: slice, part: slice) -> Block:
+        block = inner.scores(asked, part)
+        block -= halves[part].astype(block.dtype)
+        return block
+
+    return replace(inner, scores=scores, bounds=bounds_less_half_norms(inner.bounds, query, gallery))
+
+
+def bounds_less_half_norms(bounds: Floats, query: Grid, gallery: Grid) -> Floats:
+    """The bounds of scores less half norms; a product without error is followed by work without."""
+    return np.where(bounds > 0, (bounds + rounding_of_halves(query, gallery)) * (1 + 1e-6), 0.0)
+
+
+def rounding_of_halves(query: Grid, gallery: Grid) -> float:
+    """How far taking |g|^2 / 2 off in float32 can move a score: half norm and difference are rounded."""
+    if gallery.half_norms is None:
+        return 0.0
+    return 2.0**-23 * (query.greatest * gallery.greatest + gallery.greatest**2)
 
 
 def _single(query: Grid, gallery: Grid, shape: Shape) -> Product:
     buffers = Buffers(shape, np.float32)
-    factors = None
-    if gallery.divisors is not None and _from_unit(gallery) > NEAR_UNIT:
-        factors = (UNIT / gallery.divisors).astype(np.float32)
+    factors = factors_of(gallery)
 
     def scores(asked: slice, part: slice) -> Block:
         block, stored = query.vectors(asked), gallery.stored[part]
@@ -97,12 +138,19 @@ def _single(query: Grid, gallery: Grid, shape: Shape) -> Product:
 def bound_in_float32(query: Grid, gallery: Grid) -> float:
     """How far a float32 inner product with stored vectors, over their divisors or, where these are near 1, not, can be
     from the exact one: the factor's two roundings and its own product's are three more terms."""
-    loose = gallery.looseness + (min(_from_unit(gallery), NEAR_UNIT) if gallery.divisors is not None else 0.0)
+    loose = gallery.looseness + (min(from_unit(gallery), NEAR_UNIT) if gallery.divisors is not None else 0.0)
     summed = accumulation(gallery.dimension + 3) * (gallery.greatest + loose)
     return query.greatest * (summed + loose) * (1 + 1e-6)
 
 
-def _from_unit(gallery: Grid) -> float:
+def factors_of(gallery: Grid) -> npt.NDArray[np.float32] | None:
+    """What float32 scores with stored vectors are multiplied with; None where that is as good as 1."""
+    if gallery.divisors is None or from_unit(gallery) <= NEAR_UNIT:
+        return None
+    return (UNIT / gallery.divisors).astype(np.float32)
+
+
+def from_unit(gallery: Grid) -> float:
     """How far the greatest or least of the divisors of stored vectors is from 1."""
     assert gallery.divisors is not None
     return float(np.abs(gallery.divisors / UNIT - 1).max())

@@ -24,13 +24,12 @@ from pydantic import Field
 from scipy import sparse
 
 from svrn.config.strict import Strict
-from svrn.evaluation.exact import Exact
-from svrn.evaluation.grid import Grid
+from svrn.evaluation.exact import Exact, Ints
+from svrn.evaluation.grid import Floats, Grid
 from svrn.evaluation.nearest import nearest
 from svrn.evaluation.options import Options
 from svrn.evaluation.product import Block
 from svrn.evaluation.spread import each
-from svrn.evaluation.standing import Floats, Ints
 
 ROWS = 4096
 
@@ -133,7 +132,7 @@ def _encoded(
 
     def weights(start: int, pattern: sparse.csr_array, row: int) -> Floats:
         columns = pattern.indices[pattern.indptr[row] : pattern.indptr[row + 1]]
-        values = np.exp(-distances.of(start + row, exact.close(start + row, columns)))
+        values = np.exp(-distances.of(start + row, exact.close(np.full(len(columns), start + row), columns)))
         return values / values.sum()
 
     parts = []

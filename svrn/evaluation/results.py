@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from svrn.data.manifest import read_parquet
 from svrn.errors import UserError
+from svrn.evaluation.intervals import Interval, query_intervals
 from svrn.files import atomic_write, write_json
 
 METRICS_FILE = "metrics.json"
@@ -106,6 +107,22 @@ class Evaluation:
     queries: pd.DataFrame
     about: Mapping[str, Any]
     recomputed: int
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """mAP, CMC@1, mINP and so on, in percent."""
+        return self.scores.named()
+
+    def intervals(self, level: float = 0.95, samples: int = 1000, seed: int = 0) -> dict[str, Interval]:
+        """Bootstrap intervals of the metrics: vehicles are drawn, each with all its queries."""
+        return query_intervals(self.queries, samples, seed, level)
+
+    def __str__(self) -> str:
+        numbers = ", ".join(f"{name} {value:.2f}" for name, value in self.metrics.items())
+        counts = (
+            f"{self.counts.queries} queries, {self.counts.gallery} gallery, {self.counts.unmatched} without a match"
+        )
+        return f"{self.about['protocol']}: {numbers} ({counts})"
 
     def summary(self) -> dict[str, Any]:
         """What metrics.json holds."""

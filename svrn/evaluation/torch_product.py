@@ -10,6 +10,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +20,15 @@ from torch import Tensor
 from svrn.errors import UserError
 from svrn.evaluation.grid import Grid
 from svrn.evaluation.options import Options
-from svrn.evaluation.product import UNIT32, Block, Buffers, Product, Shape, accumulation
+from svrn.evaluation.product import (
+    Product,
+    Shape,
+    accumulation,
+    bound_in_float32,
+    bounds_less_half_norms,
+    factors_of,
+    less_half_norms,
+)
 
 ROWS = 4096
 # Unit roundoff of the rounded inputs: bfloat16 rounds to nearest at 8 bits; TF32 keeps 11 and may cut the
@@ -29,67 +39,117 @@ UNIT_TF32 = 2.0**-10
 UNIT_TENSOR = 2.0**-22
 
 
-def torch_product(query: Grid, gallery: Grid, shape: Shape, options: Options) -> Product:
+def torch_product(query: Grid, gallery: Grid, shape: Shape, options: Options, *, there: bool = False) -> Product:
     """The product that `options` ask for, the gallery resting on the device.
+
+    there: leave the scores on the device, tensors in the kind of numbers that they were made in.
 
     Raises:
         UserError: the device is not there, or cannot do the precision.
     """
     device = checked_device(options.device)
-    if options.precision == "bfloat16":
-        return _bfloat16(query, gallery, shape, device)
     if options.precision == "tf32" and device.type != "cuda":
         raise UserError(
             "tf32 is a GPU's number format",
             where="--precision",
             mend="use --device cuda or another precision",
         )
-    kind = torch.float64 if options.precision == "float64" else torch.float32
-    resident = torch.empty((len(gallery), gallery.dimension), dtype=kind, device=device)
-    for part in _parts(len(gallery)):
-        resident[part] = torch.from_numpy(gallery.vectors(part)).to(device)
-    dimension = query.dimension
-    unit = UNIT_TENSOR if options.precision == "tf32" else UNIT32
-    bound = 0.0 if kind == torch.float64 else accumulation(dimension, unit) * query.greatest * gallery.greatest
-    if options.precision == "tf32":
-        bound += (2 * UNIT_TF32 + UNIT_TF32**2) * (1 + bound) * query.greatest * gallery.greatest
-    switch = threading.Lock()  # of torch's TF32, which is one for all threads
+    if options.precision == "bfloat16":
+        made = _bfloat16(query, gallery, device)
+    elif options.precision == "float64":
+        made = _wide(gallery, device)
+    elif options.precision == "tf32":
+        made = _tf32(query, gallery, device)
+    else:
+        made = _single(query, gallery, device)
+    bounds = np.full(len(query), made.bound)
+    scores = _tiles(made, query, shape, device, there=there)
+    if gallery.half_norms is None:
+        return Product(scores, bounds, there=there)
+    if not there:
+        return less_half_norms(Product(scores, bounds), query, gallery)
+    halves = torch.from_numpy(gallery.half_norms).to(device, made.kind)
+    bounds = bounds_less_half_norms(bounds, query, gallery)
+    return Product(lambda asked, part: scores(asked, part).sub_(halves[part]), bounds, there=True)
 
-    def sent(block: Tensor) -> Tensor:
-        return block.to(device, kind)
+
+@dataclass(frozen=True)
+class _Made:
+    """How a product is made: what of the queries is sent, and the product of that with a part of the gallery, put in
+    `out` or given by itself. kind: of the numbers of `out`. bound: no score is further from the exact one."""
+
+    kind: torch.dtype
+    bound: float
+    sent: Callable[[Tensor], Tensor]
+    multiplied: Callable[[Tensor, slice, Tensor], None]
+
+
+def _single(query: Grid, gallery: Grid, device: torch.device) -> _Made:
+    """The gallery as it was given: its factors are taken into account afterwards (evaluation/product.py)."""
+    resident = torch.empty((len(gallery), gallery.dimension), dtype=torch.float32, device=device)
+    for part in _parts(len(gallery)):
+        resident[part] = torch.from_numpy(gallery.stored[part].copy()).to(device)
+    known = factors_of(gallery)
+    factors = None if known is None else torch.from_numpy(known).to(device)
 
     def multiplied(block: Tensor, part: slice, out: Tensor) -> None:
-        with switch, _tf32(options.precision == "tf32"):
+        torch.mm(block, resident[part].T, out=out)
+        if factors is not None:
+            out *= factors[part]
+
+    return _Made(torch.float32, bound_in_float32(query, gallery), lambda block: block.to(device), multiplied)
+
+
+def _wide(gallery: Grid, device: torch.device) -> _Made:
+    """Exact, so the bound is 0."""
+    resident = torch.empty((len(gallery), gallery.dimension), dtype=torch.float64, device=device)
+    for part in _parts(len(gallery)):
+        resident[part] = torch.from_numpy(gallery.vectors(part)).to(device)
+
+    def multiplied(block: Tensor, part: slice, out: Tensor) -> None:
+        torch.mm(block, resident[part].T, out=out)
+
+    return _Made(torch.float64, 0.0, lambda block: block.to(device, torch.float64), multiplied)
+
+
+def _tf32(query: Grid, gallery: Grid, device: torch.device) -> _Made:
+    resident = torch.empty((len(gallery), gallery.dimension), dtype=torch.float32, device=device)
+    for part in _parts(len(gallery)):
+        resident[part] = torch.from_numpy(gallery.vectors(part)).to(device)
+    bound = accumulation(query.dimension, UNIT_TENSOR) * query.greatest * gallery.greatest
+    bound += (2 * UNIT_TF32 + UNIT_TF32**2) * (1 + bound) * query.greatest * gallery.greatest
+    switch = threading.Lock()  # of torch's TF32, which is one for all threads
+
+    def multiplied(block: Tensor, part: slice, out: Tensor) -> None:
+        with switch, _tf32_on():
             torch.mm(block, resident[part].T, out=out)
 
-    return Product(_brought_back(sent, multiplied, query, shape, kind, device), np.full(len(query), bound))
+    return _Made(torch.float32, bound, lambda block: block.to(device), multiplied)
 
 
-def _brought_back(
-    sent: Callable[[Tensor], Tensor],
-    multiplied: Callable[[Tensor, slice, Tensor], None],
-    query: Grid,
-    shape: Shape,
-    kind: torch.dtype,
-    device: torch.device,
-) -> Callable[[slice, slice], Block]:
-    """A product made on a device, its scores then in the calling thread's own memory here (page-locked: a copy out of
-    other memory takes several times as long)."""
+def _tiles(
+    made: _Made, query: Grid, shape: Shape, device: torch.device, *, there: bool
+) -> Callable[[slice, slice], Any]:
+    """Tiles of a product: tensors on the device, or arrays in the calling thread's own memory here (page-locked: a copy
+    out of other memory takes several times as long)."""
     local = threading.local()
 
-    def scores(asked: slice, part: slice) -> Block:
-        if not hasattr(local, "here"):
+    def scores(asked: slice, part: slice) -> Any:
+        if not hasattr(local, "there"):
             local.asked = slice(0, 0)
-            local.there = torch.empty(shape.rows * shape.width, dtype=kind, device=device)
-            cuda = device.type == "cuda"
-            local.here = torch.empty(len(local.there), dtype=kind, pin_memory=True) if cuda else local.there
+            local.there = torch.empty(shape.rows * shape.width, dtype=made.kind, device=device)
+            local.here = local.there
+            if device.type == "cuda" and not there:
+                local.here = torch.empty(len(local.there), dtype=made.kind, pin_memory=True)
         if local.asked != asked:  # one block's tiles come after one another
-            local.asked, local.block = asked, sent(torch.from_numpy(query.vectors(asked)))
+            local.asked, local.block = asked, made.sent(torch.from_numpy(query.vectors(asked)))
         size = len(local.block), part.stop - part.start
-        there, here = (whole[: size[0] * size[1]].view(size) for whole in (local.there, local.here))
-        multiplied(local.block, part, there)
-        if here is not there:
-            here.copy_(there)
+        tile, here = (whole[: size[0] * size[1]].view(size) for whole in (local.there, local.here))
+        made.multiplied(local.block, part, tile)
+        if there:
+            return tile
+        if here.data_ptr() != tile.data_ptr():
+            here.copy_(tile)
         return here.numpy()
 
     return scores
@@ -116,7 +176,7 @@ def checked_device(name: str) -> torch.device:
     return device
 
 
-def _bfloat16(query: Grid, gallery: Grid, shape: Shape, device: torch.device) -> Product:
+def _bfloat16(query: Grid, gallery: Grid, device: torch.device) -> _Made:
     """Rounded inputs, float32 sums; on the CPU a rounded result, for it has no other.
 
     With q = q' + e and g = g' + f (q', g' rounded), |q.g - q'.g'| <= |e||g| + |q'||f|: the norms of what the rounding
@@ -131,29 +191,19 @@ def _bfloat16(query: Grid, gallery: Grid, shape: Shape, device: torch.device) ->
     bound = inputs + sums
     if device.type == "cpu":
         bound += UNIT_BF16 * (rounded_query * rounded_gallery + sums)
+    turn = threading.Lock()  # on a CPU each product takes all of torch's threads
 
-    if device.type == "cuda":
+    def sent(block: Tensor) -> Tensor:
+        return block.to(device, torch.bfloat16)
 
-        def sent(block: Tensor) -> Tensor:
-            return block.to(device, torch.bfloat16)
-
-        def multiplied(block: Tensor, part: slice, out: Tensor) -> None:
+    def multiplied(block: Tensor, part: slice, out: Tensor) -> None:
+        if device.type == "cuda":
             torch.mm(block, resident[part].T, out_dtype=torch.float32, out=out)
-
-        scores = _brought_back(sent, multiplied, query, shape, torch.float32, device)
-        return Product(scores, np.full(len(query), bound * (1 + 1e-6)))
-
-    buffers = Buffers(shape, np.float32)
-    turn = threading.Lock()  # each product takes all of torch's threads
-
-    def widened(asked: slice, part: slice) -> Block:
+            return
         with turn:
-            narrow = torch.from_numpy(query.vectors(asked)).to(torch.bfloat16) @ resident[part].T
-        out = buffers.block(*narrow.shape)
-        torch.from_numpy(out).copy_(narrow)
-        return out
+            out.copy_(block @ resident[part].T)
 
-    return Product(widened, np.full(len(query), bound * (1 + 1e-6)))
+    return _Made(torch.float32, bound * (1 + 1e-6), sent, multiplied)
 
 
 def _parts(count: int) -> Iterator[slice]:
@@ -173,9 +223,9 @@ def _round_into(vectors: Grid, out: torch.Tensor | None) -> float:
 
 
 @contextmanager
-def _tf32(on: bool) -> Iterator[None]:
+def _tf32_on() -> Iterator[None]:
     before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = on
+    torch.backends.cuda.matmul.allow_tf32 = True
     try:
         yield
     finally:

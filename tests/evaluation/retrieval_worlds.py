@@ -9,6 +9,13 @@ import pandas as pd
 
 from svrn.data.embeddings import Embeddings
 from svrn.data.manifest import SCHEMA, Manifest
+from svrn.data.protocols import Protocol, Rows
+
+RULES = [
+    Protocol("images", "", "same-camera"),
+    Protocol("kept", "", "none"),
+    Protocol("tracks", "", "same-camera", "track"),
+]
 
 
 def manifest(rows: list[dict[str, object]], benchmark: str = "made") -> Manifest:
@@ -50,3 +57,25 @@ def world(
     vectors = rng.integers(0, levels, shape) if levels else rng.normal(size=shape)
     names = np.array([row["image"] for row in rows], dtype=object)
     return manifest(rows), Embeddings(names, vectors.astype(np.float32))
+
+
+def made_rows(rng: np.random.Generator, count: int, prefix: str, vehicles: int) -> Rows:
+    return Rows(
+        np.array([f"{prefix}{i:04d}" for i in range(count)], dtype=object),
+        rng.integers(0, vehicles, count),
+        rng.integers(0, 3, count),
+        np.array([f"t{i}" for i in rng.integers(0, 3, count)], dtype=object),
+    )
+
+
+def made_vectors(rng: np.random.Generator, count: int, dim: int, kind: int) -> np.ndarray:
+    """By kind: all apart, many equal coordinates, all alike, copies that differ in the last bits of
+    float32."""
+    if kind == 0:
+        return rng.normal(size=(count, dim)).astype(np.float32)
+    if kind == 1:
+        return rng.integers(-1, 2, (count, dim)).astype(np.float32)
+    if kind == 2:
+        return np.ones((count, dim), dtype=np.float32)
+    base = rng.normal(size=(1, dim)).astype(np.float32)
+    return base * (1 + rng.integers(-3, 4, (count, dim)) * np.float32(2e-7)).astype(np.float32)

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from svrn.evaluation.blocks import Work, each_block, rows_of_block
-from svrn.evaluation.grid import Floats, Grid, as_given, on_grid
+from svrn.evaluation.grid import Grid, as_given, on_grid
 from svrn.evaluation.options import Options
-from svrn.evaluation.product import Block
+from svrn.evaluation.product import Block, Product
 
 
 def grids(queries: int, gallery: int, distance: str = "cosine") -> tuple[Grid, Grid]:
@@ -44,8 +44,8 @@ def test_each_score_once_and_in_order(
     parts = [slice(start, min(start + width, gallery)) for start in range(0, gallery, width)]
     seen = {}
 
-    def within(bounds: Floats) -> Work[tuple[int, Block]]:
-        seen["bounds"] = bounds
+    def made_with(product: Product) -> Work[tuple[int, Block]]:
+        seen["bounds"] = product.bounds
 
         def work(asked: range, tiles: Iterator[tuple[slice, Block]]) -> list[tuple[int, Block]]:
             line = np.empty((len(asked), gallery))
@@ -55,7 +55,7 @@ def test_each_score_once_and_in_order(
 
         return work
 
-    made = each_block(query, items, options, parts, within, worth=worth)
+    made = each_block(query, items, options, parts, made_with, worth=worth)
     assert [index for index, _ in made] == list(range(queries))
     away = np.abs(np.stack([line for _, line in made]) - exact).max(axis=1)
     assert (away <= seen["bounds"]).all()

@@ -17,6 +17,7 @@ from retrieval_worlds import world
 from typer.testing import CliRunner
 
 from svrn.cli import load
+from svrn.data.distances import VisibleParts
 from svrn.data.embeddings import Embeddings, write_embeddings
 from svrn.data.manifest import write_manifest
 from svrn.errors import UserError
@@ -64,6 +65,20 @@ def test_reranked_numbers_stand_apart_from_the_headline(files: tuple[Path, Path]
     one, other = tmp_path / "out" / "queries.parquet", tmp_path / "plain" / "queries.parquet"
     assert one.read_bytes() == other.read_bytes()
     assert (tmp_path / "out" / "queries-aqe.parquet").exists()
+
+
+def test_a_file_that_names_its_distance_is_compared_by_it(files: tuple[Path, Path], tmp_path: Path) -> None:
+    manifest, path = files
+    names = np.array(pq.read_table(path)["image"].to_pylist(), dtype=object)
+    vectors = np.random.default_rng(0).uniform(1, 2, (len(names), 11)).astype(np.float32)
+    distance = VisibleParts(4, (2, 3), 0.5, "sqrt").text()
+    write_embeddings(Embeddings(names, vectors, {"distance": distance}), path)
+    call(manifest, path, tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["distance"] == distance
+    for words in (("--distance", "cosine"), ("--rerank", "aqe")):
+        with pytest.raises(UserError, match="is of plain vectors; these name their own distance"):
+            call(manifest, path, tmp_path / "other", *words)
+    assert not (tmp_path / "other").exists()
 
 
 def test_torch_is_not_imported_for_it(files: tuple[Path, Path], tmp_path: Path) -> None:

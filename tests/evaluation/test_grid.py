@@ -20,7 +20,7 @@ def test_float64_products_are_exact_in_any_order(distance: str) -> None:
     rng = np.random.default_rng(5)
     vectors = (rng.normal(size=(40, 513)) * 10.0 ** rng.integers(-6, 6, (40, 1))).astype(np.float32)
     rows = np.arange(40)
-    scale = common_scale(vectors, rows) if distance == "euclidean" else 1.0
+    scale = common_scale((vectors, rows)) if distance == "euclidean" else 1.0
     grid = on_grid(vectors, rows, distance, scale=scale)
     exact = whole(grid.vectors())
     wide = grid.vectors().astype(np.float64)
@@ -52,7 +52,7 @@ def test_extremes_stay_finite_and_within_their_norm() -> None:
     cosine = on_grid(vectors, rows, "cosine").vectors()
     assert cosine[0].tolist() == [0, 0, 0]
     assert np.allclose(cosine[1], 3**-0.5) and cosine[2].tolist() == [1, 0, 0] == cosine[3].tolist()
-    euclidean = on_grid(vectors, rows, "euclidean", scale=common_scale(vectors, rows))
+    euclidean = on_grid(vectors, rows, "euclidean", scale=common_scale((vectors, rows)))
     assert np.isfinite(euclidean.vectors()).all() and euclidean.greatest <= 0.5 + 1e-6
 
 
@@ -77,7 +77,7 @@ def test_vectors_as_given_stand_for_those_on_the_grid(distance: str) -> None:
     vectors = (rng.normal(size=(300, 33)) * 10.0 ** rng.integers(-3, 3, (300, 1))).astype(np.float32)
     vectors[70] = 0
     rows = np.arange(50, 290)
-    scale = common_scale(vectors, rows) if distance == "euclidean" else 1.0
+    scale = common_scale((vectors, rows)) if distance == "euclidean" else 1.0
     copied = on_grid(vectors, rows, distance, scale=scale)
     lean = as_given(vectors, rows, distance, scale=scale, threads=2)
     assert np.shares_memory(lean.stored, vectors) and lean.divisors is not None
@@ -100,6 +100,6 @@ def test_vectors_are_copied_where_they_do_not_follow_or_are_of_extreme_sizes() -
     for factor in (1e-30, 1e30):
         for distance in ("cosine", "euclidean"):
             given = vectors * np.float32(factor)
-            scale = common_scale(given, np.arange(20))
+            scale = common_scale((given, np.arange(20)))
             assert as_given(given, np.arange(20), distance, scale=scale).divisors is None
     assert len(as_given(vectors, np.arange(0), "cosine")) == 0

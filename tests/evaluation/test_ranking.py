@@ -3,48 +3,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import retrieval_twin as literal
+from retrieval_worlds import RULES, made_rows, made_vectors
 
-from svrn.data.protocols import Protocol, Rows, Trial
+from svrn.data.protocols import Protocol, Trial
 from svrn.errors import UserError
-from svrn.evaluation import blocks, ranking
+from svrn.evaluation import blocks, comparison, int8, product, ranking
 from svrn.evaluation.grid import as_given, common_scale, on_grid
 from svrn.evaluation.items import gallery_items
 from svrn.evaluation.options import Options, multiplies_int8
-from svrn.evaluation.ranking import Ranked, rank
+from svrn.evaluation.ranking import rank
+from svrn.evaluation.rankings import Rankings
 
-RULES = [
-    Protocol("images", "", "same-camera"),
-    Protocol("kept", "", "none"),
-    Protocol("tracks", "", "same-camera", "track"),
-]
 ONE = Options(threads=1)
 COARSE = "int8" if multiplies_int8() else "bfloat16"
 PRECISIONS = ("float32", COARSE, "float64", "auto", COARSE)
 
 
-def made_rows(rng: np.random.Generator, count: int, prefix: str, vehicles: int) -> Rows:
-    return Rows(
-        np.array([f"{prefix}{i:04d}" for i in range(count)], dtype=object),
-        rng.integers(0, vehicles, count),
-        rng.integers(0, 3, count),
-        np.array([f"t{i}" for i in rng.integers(0, 3, count)], dtype=object),
-    )
-
-
-def made_vectors(rng: np.random.Generator, count: int, dim: int, kind: int) -> np.ndarray:
-    """By kind: all apart, many equal coordinates, all alike, copies that differ in the last bits of
-    float32."""
-    if kind == 0:
-        return rng.normal(size=(count, dim)).astype(np.float32)
-    if kind == 1:
-        return rng.integers(-1, 2, (count, dim)).astype(np.float32)
-    if kind == 2:
-        return np.ones((count, dim), dtype=np.float32)
-    base = rng.normal(size=(1, dim)).astype(np.float32)
-    return base * (1 + rng.integers(-3, 4, (count, dim)) * np.float32(2e-7)).astype(np.float32)
-
-
-def both(seed: int, options: Options) -> tuple[Trial, Protocol, list[Ranked], list[list[literal.Place]]]:
+def both(seed: int, options: Options) -> tuple[Trial, Protocol, Rankings, list[list[literal.Place]]]:
     """A trial made from `seed`, ranked by our code and by the literal twin."""
     rng = np.random.default_rng(seed)
     protocol = RULES[seed % 3]
@@ -54,7 +29,7 @@ def both(seed: int, options: Options) -> tuple[Trial, Protocol, list[Ranked], li
     dim, kind = int(rng.integers(2, 10)), int(rng.integers(0, 4))
     vectors = made_vectors(rng, sum(sizes), dim, kind)
     rows = np.arange(sum(sizes))
-    scale = common_scale(vectors, rows) if options.distance == "euclidean" else 1.0
+    scale = common_scale((vectors, rows)) if options.distance == "euclidean" else 1.0
     query = on_grid(vectors, rows[: sizes[0]], options.distance, scale=scale)
     plain = on_grid(vectors, rows[sizes[0] :], options.distance, scale=scale)
     items, order = gallery_items(trial.gallery, protocol)
@@ -66,7 +41,7 @@ def both(seed: int, options: Options) -> tuple[Trial, Protocol, list[Ranked], li
 @pytest.mark.parametrize("part", range(4))
 def test_ranks_equal_those_of_a_literal_sort(part: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """In every second part the coarse product has all queries, those that it leaves open too."""
-    monkeypatch.setattr(ranking, "MOST_OPEN", 1.0 if part % 2 else 0.0)
+    monkeypatch.setattr(int8, "MOST_OPEN", 1.0 if part % 2 else 0.0)
     matched = unmatched = 0
     for seed in range(part * 600, (part + 1) * 600):
         distance = "cosine" if seed % 2 else "euclidean"
@@ -104,15 +79,14 @@ def test_chunks_threads_and_precisions_agree_to_the_last_bit(distance: str, monk
     trial = Trial(None, made_rows(rng, 15, "q", 4), made_rows(rng, 400, "g", 4))
     vectors = made_vectors(rng, 415, 300, 3)
     rows = np.arange(415)
-    scale = common_scale(vectors, rows) if distance == "euclidean" else 1.0
+    scale = common_scale((vectors, rows)) if distance == "euclidean" else 1.0
     query = on_grid(vectors, rows[:15], distance, scale=scale)
     galleries = [put(vectors, rows[15:], distance, scale=scale) for put in (on_grid, as_given)]
     items, _ = gallery_items(trial.gallery, RULES[0])
-    # As for a gallery of any size: a product in each thread, many tiles, some settled before the last is made.
+    # As for a gallery of any size: a product in each thread, many tiles.
     monkeypatch.setattr(blocks, "WORTH", 1)
     monkeypatch.setattr(ranking, "TILE", 90)
-    monkeypatch.setattr(ranking, "KEPT_BYTES", 2**40)
-    monkeypatch.setattr(ranking, "MOST_OPEN", 1.0)
+    monkeypatch.setattr(int8, "MOST_OPEN", 1.0)
     results = []
     for change in (
         {"precision": "float64"},
@@ -128,7 +102,7 @@ def test_chunks_threads_and_precisions_agree_to_the_last_bit(distance: str, monk
     ):
         options = Options(distance=distance, **{"threads": 1, **change})
         results += [rank(trial, RULES[0], items, query, gallery, options) for gallery in galleries]
-    assert sum(r.recomputed for r in results[2]) > 1000  # the case is as doubtful as it was meant to be
+    assert results[2].recomputed > 1000  # the case is as doubtful as it was meant to be
     for other in results[1:]:
         for a, b in zip(results[0], other, strict=True):
             assert a.ranks.tolist() == b.ranks.tolist()
@@ -150,21 +124,21 @@ def test_left_to_itself_a_large_ranking_is_coarse_where_that_decides(monkeypatch
     items, _ = gallery_items(trial.gallery, RULES[0])
     plain = rank(trial, RULES[0], items, query, gallery, ONE)
     chosen: list[list[int]] = []
-    product = ranking.Coarse.product
+    made = int8.Coarse.product
 
-    def seen(coarse: ranking.Coarse, queries: np.ndarray, shape: ranking.Shape) -> ranking.Product:
+    def seen(coarse: int8.Coarse, queries: np.ndarray, shape: product.Shape) -> product.Product:
         chosen.append(queries.tolist())
-        return product(coarse, queries, shape)
+        return made(coarse, queries, shape)
 
-    monkeypatch.setattr(ranking.Coarse, "product", seen)
-    monkeypatch.setattr(ranking, "multiplies_int8", lambda: True)
+    monkeypatch.setattr(int8.Coarse, "product", seen)
+    monkeypatch.setattr(comparison, "multiplies_int8", lambda: True)
     assert rank(trial, RULES[0], items, query, gallery, ONE)[0].ranks.tolist() == [1] and not chosen
-    monkeypatch.setattr(ranking, "MANY", 1)
+    monkeypatch.setattr(comparison, "MANY", 1)
     coarse = rank(trial, RULES[0], items, query, gallery, ONE)
     assert chosen == [[0]]
     assert [one.ranks.tolist() for one in coarse] == [one.ranks.tolist() for one in plain]
     assert [one.top_scores.tolist() for one in coarse] == [one.top_scores.tolist() for one in plain]
-    monkeypatch.setattr(ranking, "int8_is_exact", lambda dimension: False)
+    monkeypatch.setattr(int8, "int8_is_exact", lambda dimension: False)
     again = rank(trial, RULES[0], items, query, gallery, ONE)
     assert [one.ranks.tolist() for one in again] == [one.ranks.tolist() for one in plain] and chosen == [[0]]
     with pytest.raises(UserError, match="not exact on this processor"):

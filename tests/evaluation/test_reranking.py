@@ -27,7 +27,7 @@ def clustered(seed: int, count: int, dim: int = 12, groups: int = 8) -> np.ndarr
 
 def made_grid(vectors: np.ndarray, distance: str) -> Grid:
     rows = np.arange(len(vectors))
-    return on_grid(vectors, rows, distance, scale=common_scale(vectors, rows) if distance == "euclidean" else 1.0)
+    return on_grid(vectors, rows, distance, scale=common_scale((vectors, rows)) if distance == "euclidean" else 1.0)
 
 
 def squared_distances(grid: Grid) -> np.ndarray:
@@ -171,7 +171,7 @@ def test_expanded_queries_are_means_with_their_nearest() -> None:
     vectors = clustered(5, 60)
     grid = made_grid(vectors, "cosine")
     query, gallery = grid.part(slice(None, 10)), grid.part(slice(10, None))
-    ours = expanded(query, gallery, AverageExpansion(k=4), Options(threads=1)).vectors()
+    ours = expanded(query, gallery, AverageExpansion(k=4), "cosine", Options(threads=1)).vectors()
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     for i in range(10):
         near = np.argsort(-(unit[10:] @ unit[i]))[:4]
