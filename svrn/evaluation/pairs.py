@@ -89,6 +89,13 @@ class Impostors:
         possibly, last = self._bins(threshold, threshold)
         return int(self._at_or_above[last + 1]), int(self._at_or_above[possibly])
 
+    def brackets(self) -> tuple[Floats, Ints, Ints]:
+        """Thresholds, one a bin, and between which two numbers the count of scores that reach each lies."""
+        edges = _edge(np.arange(MARGIN, BINS - MARGIN + 1))
+        reach = int(np.ceil(self.within * HALF)) + 1
+        surely = np.minimum(np.arange(MARGIN, BINS - MARGIN + 1) + reach, BINS)
+        return edges, self._at_or_above[surely], self._at_or_above[surely - 2 * reach]
+
     def around(self, k: int) -> tuple[int, int]:
         """The bins, first and last, among which all scores lie that can be the k-th greatest."""
         here = int(np.searchsorted(-self._at_or_above, -k, "right")) - 1
