@@ -76,8 +76,8 @@ def search(
     if json:
         content = {"run": folder.name, "gallery": str(gallery), "images": len(index.gallery.table), "method": method}
         known = {} if refusal is None else {"refusal": asdict(refusal)}
-        queries = [_as_json(one, score, refusal) for one, score in zip(found, nearest, strict=True)]
-        print(encoder.dumps({**content, "recall": recall, **known, "queries": queries}, indent=2))
+        asked = [_as_json(one, score, refusal) for one, score in zip(found, nearest, strict=True)]
+        print(encoder.dumps({**content, "recall": recall, **known, "queries": asked}, indent=2))
         return
     share = "" if recall is None else f", which finds {100 * recall:.1f} % of the exact 10 nearest"
     print(f"{len(index.gallery.table)} gallery images, {method} search{share}")

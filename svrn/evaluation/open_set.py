@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from svrn.evaluation.calibration import Calibration, Weighted, fitted
-from svrn.evaluation.pairs import PairScores, order_of
+from svrn.evaluation.impostors import order_of
+from svrn.evaluation.pairs import PairScores
 from svrn.evaluation.rates import Rate, rate
 
 RATES = (0.2, 0.1, 0.05, 0.02, 0.01)

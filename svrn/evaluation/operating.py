@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from svrn.evaluation.calibration import Calibration, Weighted
-from svrn.evaluation.pairs import Accepted, PairScores, order_of
+from svrn.evaluation.impostors import Accepted, order_of
+from svrn.evaluation.pairs import PairScores
 from svrn.evaluation.rates import Rate, pair_rate, rate
 
 CURVE = 400  # points of a curve, at most

@@ -14,36 +14,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from functools import cached_property, partial
-from typing import Any
+from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
 from svrn.data.protocols import Protocol, Rows, Trial
 from svrn.evaluation.blocks import Work, each_block
 from svrn.evaluation.exact import Exact
 from svrn.evaluation.grid import Grid
+from svrn.evaluation.impostors import (
+    BINS,
+    HALF,
+    INDEXING,
+    MARGIN,
+    SAME,
+    SAME_BIN,
+    WIDTH,
+    Accepted,
+    Flags,
+    Floats,
+    Impostors,
+    Ints,
+    Tally,
+    bins_between,
+    edge,
+    indexed,
+    order_of,
+)
 from svrn.evaluation.items import Items
 from svrn.evaluation.options import Options
 from svrn.evaluation.product import TILE, Block
 from svrn.evaluation.sieve import rounded_down
 
-HALF = 2**15
-WIDTH = 1 / HALF  # of a bin
-MARGIN = 1024  # bins beyond -1 and 1, where rounding can carry a score
-SAME_BIN = MARGIN // 2
-SAME = np.float32((SAME_BIN - MARGIN - HALF) * WIDTH)  # in place of the scores of a query's own vehicle
-BINS = 2 * (HALF + MARGIN)
-INDEXING = WIDTH / 64  # what rounding can move a score between bins
 ALL_KEPT = 2**22  # pairs, up to which all are
 SAMPLE = (1024, 4096)
 DEVIATIONS = 6
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.integer[Any]]
-Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -56,130 +61,6 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self.queries)
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """How many impostor pairs reach a threshold, by query and by gallery item."""
-
-    by_query: Ints
-    by_item: Ints
-
-    @property
-    def count(self) -> int:
-        return int(self.by_query.sum())
-
-
-class Impostors:
-    """The scores of all pairs of different vehicles.
-
-    count: of the pairs. counts: by bin. within: no exact score is further than this outside its bin.
-    """
-
-    def __init__(self, tally: _Tally, kept: Flags, within: float, scorer: _Scorer) -> None:
-        self.counts = tally.counts.copy()
-        self.counts[SAME_BIN] = 0
-        self.count = int(self.counts.sum())
-        self.within = within + INDEXING
-        self._at_or_above = np.append(np.cumsum(self.counts[::-1])[::-1], 0)
-        self._tally, self._kept, self._scorer = tally, kept, scorer
-
-    def bracket(self, threshold: float) -> tuple[int, int]:
-        """Between which two numbers the count of scores of at least `threshold` lies."""
-        possibly, last = self._bins(threshold, threshold)
-        return int(self._at_or_above[last + 1]), int(self._at_or_above[possibly])
-
-    def brackets(self) -> tuple[Floats, Ints, Ints]:
-        """Thresholds, one a bin, and between which two numbers the count of scores that reach each lies."""
-        edges = _edge(np.arange(MARGIN, BINS - MARGIN + 1))
-        reach = int(np.ceil(self.within * HALF)) + 1
-        surely = np.minimum(np.arange(MARGIN, BINS - MARGIN + 1) + reach, BINS)
-        return edges, self._at_or_above[surely], self._at_or_above[surely - 2 * reach]
-
-    def around(self, k: int) -> tuple[int, int]:
-        """The bins, first and last, among which all scores lie that can be the k-th greatest."""
-        here = int(np.searchsorted(-self._at_or_above, -k, "right")) - 1
-        return self._bins(_edge(here) - self.within, _edge(here + 1) + self.within)
-
-    def around_crossing(self, genuine: Floats) -> tuple[int, int]:
-        """The bins of all scores at which as many impostors can be accepted as genuine pairs (ascending) are refused,
-        by share."""
-        low, high = self._crossing(genuine)
-        return self._bins(low, high)
-
-    def greatest(self, k: int) -> float:
-        """The k-th greatest score, from 1."""
-        first, last = self.around(k)
-        scores = self._sorted(first, last)
-        return float(scores[len(scores) - (k - int(self._at_or_above[last + 1]))])
-
-    def equal_error(self, genuine: Floats) -> tuple[float, Fraction]:
-        """Threshold and rate at which the greater of two shares is least: of impostors that reach it, and of `genuine`
-        scores (ascending) that do not.
-
-        The two cross at a score: the threshold is that one, or the next number above it, whichever is the better, and
-        the latter where both are as good.
-        """
-        low, high = self._crossing(genuine)
-        first, last = self._bins(low, high)
-        scores, above = self._sorted(first, last), int(self._at_or_above[last + 1])
-        values = np.unique(np.concatenate([one[(one >= low) & (one <= high)] for one in (scores, genuine)]))
-
-        def rates(threshold: Any) -> tuple[Any, Any]:
-            # Whole numbers over one denominator, so that equal shares are equal.
-            accepted = above + len(scores) - np.searchsorted(scores, threshold)
-            return accepted * len(genuine), np.searchsorted(genuine, threshold) * self.count
-
-        accepted, refused = rates(values)
-        at = float(values[np.flatnonzero(accepted > refused)[-1]])
-        after = float(np.nextafter(at, np.inf))
-        choices = [(int(max(rates(threshold))), threshold) for threshold in (after, at)]
-        worst, threshold = min(choices, key=lambda choice: choice[0])
-        return threshold, Fraction(worst, self.count * len(genuine))
-
-    def missing(self, windows: Sequence[tuple[int, int]]) -> Flags:
-        """The bins of these windows whose pairs were not kept."""
-        wanted = np.zeros(BINS, dtype=bool)
-        for first, last in windows:
-            wanted[first : last + 1] = True
-        return wanted & ~self._kept & (self.counts > 0)
-
-    def accepted(self, number: int, threshold: float) -> Accepted:
-        """The pairs that reach the threshold, which is the one of this number that the pass was told."""
-        first, last = self._bins(threshold, threshold)
-        queries, items, scores = self._exact(first, last)
-        reach = scores >= threshold
-        by_query, by_item = (counts[number] for counts in (self._tally.by_query, self._tally.by_item))
-        return Accepted(
-            by_query + np.bincount(queries[reach], minlength=len(by_query)),
-            by_item + np.bincount(items[reach], minlength=len(by_item)),
-        )
-
-    def _bins(self, low: float, high: float) -> tuple[int, int]:
-        """First and last bin that can hold an exact score from `low` to `high`."""
-        return bins_between(low, high, self.within)
-
-    def _crossing(self, genuine: Floats) -> tuple[float, float]:
-        edges = _edge(np.arange(BINS + 1))
-        refused = np.searchsorted(genuine, edges) * self.count
-        surely = np.minimum(np.floor((edges + self.within) * HALF).astype(int) + HALF + MARGIN + 2, BINS)
-        possibly = np.maximum(np.ceil((edges - self.within) * HALF).astype(int) + HALF + MARGIN - 2, 0)
-        low = np.flatnonzero(self._at_or_above[surely] * len(genuine) > refused)
-        high = np.flatnonzero(self._at_or_above[possibly] * len(genuine) <= refused)
-        return float(edges[low[-1]]), float(edges[high[0]])
-
-    def _exact(self, first: int, last: int) -> tuple[Ints, Ints, Floats]:
-        chosen = (self._tally.kept_bins >= first) & (self._tally.kept_bins <= last)
-        queries, items = self._tally.kept_queries[chosen], self._tally.kept_items[chosen]
-        return queries, items, self._scorer.of(queries, items)
-
-    def _sorted(self, first: int, last: int) -> Floats:
-        return np.sort(self._exact(first, last)[2])
-
-    @cached_property
-    def centres(self) -> Floats:
-        """The middle score of each bin."""
-        return _edge(np.arange(BINS)) + WIDTH / 2
 
 
 @dataclass(frozen=True)
@@ -232,7 +113,7 @@ def pair_scores(
     kept = np.ones(BINS, dtype=bool) if count <= ALL_KEPT else counter.foreseen(rates, ordered)
     while True:
         tally, within = counter.counted(kept)
-        impostors = Impostors(tally, kept | counter.around_thresholds(within), within, scorer)
+        impostors = Impostors(tally, kept | counter.around_thresholds(within), within, scorer.of)
         windows = [impostors.around(rank) for rank in ranks]
         if count and len(ordered):
             windows.append(impostors.around_crossing(ordered))
@@ -243,13 +124,6 @@ def pair_scores(
     accepted = tuple(impostors.accepted(number, threshold) for number, threshold in enumerate(thresholds))
     best = counter.best(tally)
     return PairScores(trial, items, genuine, int(junk.sum()), impostors, best, accepted)
-
-
-def order_of(rate: float, count: int) -> int | None:
-    """A threshold just above the score of this rank, among `count`, lets at most this share through; None where so few
-    cannot tell: not one of them may pass."""
-    passing = int(Fraction(str(rate)) * count)
-    return passing + 1 if 1 <= passing < count else None
 
 
 def same_vehicle(rows: Rows, items: Items) -> tuple[Ints, Ints]:
@@ -263,19 +137,6 @@ def same_vehicle(rows: Rows, items: Items) -> tuple[Ints, Ints]:
     return queries, by_vehicle[np.repeat(first, lengths) + within]
 
 
-def bins_between(low: float, high: float, within: float) -> tuple[int, int]:
-    """First and last bin whose scores can, exactly, lie from `low` to `high`; one more each way, whatever rounds."""
-    low, high = np.clip((low, high), -1.01, 1.01)
-    first = int(np.floor((low - within) * HALF)) + HALF + MARGIN - 1
-    last = int(np.ceil((high + within) * HALF)) + HALF + MARGIN + 1
-    return max(first, SAME_BIN + 1), min(last, BINS - 1)
-
-
-def _edge(number: Any) -> Any:
-    """The least score of a bin."""
-    return (number - MARGIN - HALF) * WIDTH
-
-
 class _Scorer:
     """Exact scores of pairs that compare across queries."""
 
@@ -286,20 +147,6 @@ class _Scorer:
     def of(self, queries: Ints, items: Ints) -> Floats:
         scores = self.items.scored(items, lambda numbers, rows: self._exact.of(queries[numbers], rows))
         return scores if self.query.half_norms is None else scores - self.query.half_norms[queries]
-
-
-@dataclass(frozen=True)
-class _Tally:
-    """What a pass, or a block of it, counted and kept."""
-
-    counts: Ints
-    kept_queries: Ints
-    kept_items: Ints
-    kept_bins: Ints
-    near_queries: Ints
-    near_items: Ints
-    by_query: Ints
-    by_item: Ints
 
 
 class _Counter:
@@ -316,12 +163,12 @@ class _Counter:
         )
         self._thresholds = thresholds
 
-    def counted(self, kept: Flags) -> tuple[_Tally, float]:
+    def counted(self, kept: Flags) -> tuple[Tally, float]:
         """All pairs, those in kept bins by themselves; and how far a score can lie from the exact one."""
         bounds: list[float] = []
         halves = self._scorer.query.half_norms
 
-        def work_within(given: Floats) -> Work[_Tally]:
+        def work_within(given: Floats) -> Work[Tally]:
             # Taking half norms off a float32 score rounds once more.
             within = float(given.max(initial=0.0)) + (0.0 if halves is None else 2.0**-22)
             bounds.append(within)
@@ -330,7 +177,7 @@ class _Counter:
         parts = self._items.tiles(TILE)
         done = each_block(self._scorer.query, self._scorer.gallery, self._options, parts, work_within)
         joined = {name: np.concatenate([getattr(one, name) for one in done]) for name in _JOINED}
-        return _Tally(
+        return Tally(
             counts=np.sum([one.counts for one in done], axis=0),
             by_query=np.concatenate([one.by_query for one in done], axis=1),
             by_item=np.sum([one.by_item for one in done], axis=0),
@@ -345,7 +192,7 @@ class _Counter:
             near[first : last + 1] = True
         return near
 
-    def best(self, tally: _Tally) -> Floats:
+    def best(self, tally: Tally) -> Floats:
         """Of each query the greatest exact score among the pairs that are near its greatest."""
         greatest = np.full(len(self._scorer.query), -np.inf)
         np.maximum.at(greatest, tally.near_queries, self._scorer.of(tally.near_queries, tally.near_items))
@@ -365,7 +212,7 @@ class _Counter:
             if query.half_norms is not None:
                 scores -= query.half_norms[rows[asked.start : asked.stop], None].astype(scores.dtype)
             scores[same[asked.start : asked.stop]] = SAME
-            return list(_indexed(scores))
+            return list(indexed(scores))
 
         sample = gallery.part(columns)
         lines = each_block(
@@ -373,7 +220,7 @@ class _Counter:
         )
         return _windows(np.stack(lines), same, rates, genuine, np.diff(self._items.starts).mean())
 
-    def _block(self, kept: Flags, within: float, asked: range, tiles: Iterator[tuple[slice, Block]]) -> list[_Tally]:
+    def _block(self, kept: Flags, within: float, asked: range, tiles: Iterator[tuple[slice, Block]]) -> list[Tally]:
         here = (self._own_queries >= asked.start) & (self._own_queries < asked.stop)
         own_lines, own = self._own_queries[here] - asked.start, self._own[here]
         halves = self._scorer.query.half_norms
@@ -396,7 +243,7 @@ class _Counter:
             edges = np.maximum(greatest - 2 * within, (SAME_BIN + 1 - MARGIN - HALF) * WIDTH)
             cells = np.flatnonzero(scores >= rounded_down(edges, scores.dtype)[:, None])
             near.append((cells // width, cells % width + first, scores.reshape(-1)[cells]))
-            bins = _indexed(scores)
+            bins = indexed(scores)
             counts += np.bincount(bins.reshape(-1), minlength=BINS)
             cells = np.flatnonzero(kept[bins])
             found.append((cells // width + asked.start, cells % width + first, bins.reshape(-1)[cells]))
@@ -408,7 +255,7 @@ class _Counter:
         close = values >= rounded_down(greatest - 2 * within, values.dtype)[lines]
         queries, others, where = (np.concatenate(each) for each in zip(*found, strict=True))
         return [
-            _Tally(
+            Tally(
                 counts,
                 queries.astype(np.int32),
                 others.astype(np.int32),
@@ -424,20 +271,13 @@ class _Counter:
 _JOINED = ("kept_queries", "kept_items", "kept_bins", "near_queries", "near_items")
 
 
-def _indexed(scores: Block) -> Ints:
-    """The bin of each score."""
-    scaled = scores * scores.dtype.type(HALF)
-    scaled += scores.dtype.type(HALF + MARGIN)
-    return scaled.astype(np.intp)
-
-
 def _windows(bins: Ints, same: Flags, rates: Sequence[float], genuine: Floats, rows_of_item: float) -> Flags:
     """Bins in which the thresholds of all pairs lie, by those of a sample, (queries, gallery)."""
     counts = np.bincount(bins[~same], minlength=BINS)
     above = np.cumsum(counts[::-1])[::-1] / max(1, counts.sum())
     wanted = [*rates]
     if len(genuine):
-        refused = np.searchsorted(genuine, _edge(np.arange(BINS))) / len(genuine)
+        refused = np.searchsorted(genuine, edge(np.arange(BINS))) / len(genuine)
         wanted.append(float(above[np.flatnonzero(above <= refused)[0]]))
     kept = np.zeros(BINS, dtype=bool)
     for rate in wanted:

@@ -14,6 +14,7 @@ from test_ranking import RULES, made_rows, made_vectors
 from svrn.data.protocols import Protocol, Trial
 from svrn.evaluation import pairs
 from svrn.evaluation.grid import Grid, as_given, common_scale, on_grid
+from svrn.evaluation.impostors import order_of
 from svrn.evaluation.items import Items, gallery_items
 from svrn.evaluation.options import Options
 from svrn.evaluation.pairs import PairScores, pair_scores
@@ -67,7 +68,7 @@ def check(made: World, found: PairScores, rates: tuple[float, ...] = RATES) -> N
     for value, line in zip(found.best.tolist(), by_query, strict=True):
         assert (Fraction(value) == max(line)) if line else value == -np.inf
     for rate in rates:
-        rank = pairs.order_of(rate, len(others))
+        rank = order_of(rate, len(others))
         if rank is not None:
             assert Fraction(found.impostors.greatest(rank)) == others[rank - 1]
             assert rank - 1 <= Fraction(str(rate)) * len(others) < rank
@@ -129,7 +130,7 @@ def test_chunks_threads_and_tiles_do_not_change_it(monkeypatch: pytest.MonkeyPat
         ordered = np.sort(found.genuine.scores)
         seen.append(
             (
-                [found.impostors.greatest(pairs.order_of(rate, found.impostors.count)) for rate in RATES],
+                [found.impostors.greatest(order_of(rate, found.impostors.count)) for rate in RATES],
                 found.impostors.equal_error(ordered),
                 found.best.tolist(),
                 found.accepted[0].by_query.tolist(),
@@ -140,7 +141,7 @@ def test_chunks_threads_and_tiles_do_not_change_it(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_rate_that_so_few_pairs_cannot_show_has_no_rank() -> None:
-    assert pairs.order_of(0.001, 999) is None
-    assert pairs.order_of(0.001, 1000) == 2
-    assert pairs.order_of(0.1, 30) == 4  # 0.1 * 30 is 3, in decimals
-    assert pairs.order_of(1.0, 30) is None
+    assert order_of(0.001, 999) is None
+    assert order_of(0.001, 1000) == 2
+    assert order_of(0.1, 30) == 4  # 0.1 * 30 is 3, in decimals
+    assert order_of(1.0, 30) is None
