@@ -99,8 +99,9 @@ def fitted(matches: Weighted, others: Weighted) -> Calibration:
     cost = _cost(found, columns, weights, targets)
     for _ in range(STEPS):
         said = _sigmoid(found @ columns)
-        slope = columns @ (weights * (said - targets))
-        curve = (columns * (weights * said * (1 - said))) @ columns.T + 1e-12 * np.eye(2)
+        # Sums of numpy's own, whose order no number of threads changes.
+        slope = (columns * (weights * (said - targets))).sum(axis=1)
+        curve = (columns[:, None] * columns * (weights * said * (1 - said))).sum(axis=2) + 1e-12 * np.eye(2)
         step = np.linalg.solve(curve, slope)
         size = 1.0
         while size > CLOSE and _cost(found - size * step, columns, weights, targets) > cost:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -161,11 +160,6 @@ class Impostors:
 
     def _sorted(self, first: int, last: int) -> Floats:
         return np.sort(self._exact(first, last)[2])
-
-    @cached_property
-    def centres(self) -> Floats:
-        """The middle score of each bin."""
-        return edge(np.arange(BINS)) + WIDTH / 2
 
 
 def order_of(rate: float, count: int) -> int | None:

@@ -99,12 +99,9 @@ def of_themselves(pairs: PairScores, far: float, told: Told) -> Operating:
 
 
 def weighted(pairs: PairScores) -> tuple[Weighted, Weighted]:
-    """Pairs of one vehicle by their scores, the others by the middles of their bins."""
-    counts = pairs.impostors.counts
-    there = np.flatnonzero(counts)
-    scores = pairs.genuine.scores
-    others = Weighted(pairs.impostors.centres[there], counts[there].astype(np.float64))
-    return Weighted(scores, np.ones(len(scores))), others
+    """Pairs of one vehicle, and a sample of the others: exact scores, so that a calibration is the same everywhere."""
+    own, other = pairs.genuine.scores, pairs.sample.scores
+    return Weighted(own, np.ones(len(own))), Weighted(other, np.ones(len(other)))
 
 
 def roc(pairs: PairScores, told: Told) -> pd.DataFrame:

@@ -47,7 +47,8 @@ from svrn.evaluation.product import TILE, Block
 from svrn.evaluation.sieve import rounded_down
 
 ALL_KEPT = 2**22  # pairs, up to which all are
-SAMPLE = (1024, 4096)
+SAMPLE = (1024, 4096)  # queries and gallery vectors by which windows are foreseen
+SAMPLED = 2**18  # pairs of different vehicles whose exact scores stand for all
 DEVIATIONS = 6
 
 
@@ -67,7 +68,8 @@ class Pairs:
 class PairScores:
     """The pairs of a trial.
 
-    genuine: those of one vehicle; junk is among neither. best: of each query, the greatest exact score with an item of
+    genuine: those of one vehicle; junk is among neither. sample: of pairs of different vehicles, all where they are
+    few; which, rests on the order of queries and items alone. best: of each query, the greatest exact score with an item of
     another vehicle, -inf where there is none. accepted: by threshold that was asked about.
     """
 
@@ -76,6 +78,7 @@ class PairScores:
     genuine: Pairs
     junk: int
     impostors: Impostors
+    sample: Pairs
     best: Floats
     accepted: tuple[Accepted, ...]
 
@@ -100,7 +103,7 @@ def pair_scores(
     Memory: tiles of `options.memory_mib`, 12 bytes for each pair that is kept (a few of a hundred), the grids.
     """
     queries, own = same_vehicle(trial.query, items)
-    scorer = _Scorer(items, query, gallery)
+    scorer = Scorer(items, query, gallery)
     scores = scorer.of(queries, own)
     junk = np.zeros(len(own), dtype=bool)
     if protocol.junk == "same-camera":
@@ -123,7 +126,17 @@ def pair_scores(
         kept = kept | missing
     accepted = tuple(impostors.accepted(number, threshold) for number, threshold in enumerate(thresholds))
     best = counter.best(tally)
-    return PairScores(trial, items, genuine, int(junk.sum()), impostors, best, accepted)
+    sample = Pairs(*(some := _some(trial.query, items)), scorer.of(*some))
+    return PairScores(trial, items, genuine, int(junk.sum()), impostors, sample, best, accepted)
+
+
+def _some(rows: Rows, items: Items) -> tuple[Ints, Ints]:
+    """Queries and items of some pairs of different vehicles."""
+    count = len(rows) * len(items)
+    cells = np.arange(count) if count <= SAMPLED else np.random.default_rng(0).integers(0, count, SAMPLED)
+    queries, others = cells // len(items), cells % len(items)
+    different = rows.vehicles[queries] != items.vehicles[others]
+    return queries[different], others[different]
 
 
 def same_vehicle(rows: Rows, items: Items) -> tuple[Ints, Ints]:
@@ -137,7 +150,7 @@ def same_vehicle(rows: Rows, items: Items) -> tuple[Ints, Ints]:
     return queries, by_vehicle[np.repeat(first, lengths) + within]
 
 
-class _Scorer:
+class Scorer:
     """Exact scores of pairs that compare across queries."""
 
     def __init__(self, items: Items, query: Grid, gallery: Grid) -> None:
@@ -153,7 +166,7 @@ class _Counter:
     """Passes over all pairs."""
 
     def __init__(
-        self, rows: Rows, scorer: _Scorer, queries: Ints, own: Ints, options: Options, thresholds: tuple[float, ...]
+        self, rows: Rows, scorer: Scorer, queries: Ints, own: Ints, options: Options, thresholds: tuple[float, ...]
     ) -> None:
         self._vehicles, self._scorer, self._items = rows.vehicles, scorer, scorer.items
         order = np.argsort(own, kind="stable")
