@@ -69,8 +69,8 @@ class PairScores:
     """The pairs of a trial.
 
     genuine: those of one vehicle; junk is among neither. sample: of pairs of different vehicles, all where they are
-    few; which, rests on the order of queries and items alone. best: of each query, the greatest exact score with an item of
-    another vehicle, -inf where there is none. accepted: by threshold that was asked about.
+    few; which, rests on the order of queries and items alone. best: of each query, the greatest exact score with an
+    item of another vehicle, -inf where there is none. accepted: by threshold that was asked about.
     """
 
     trial: Trial
