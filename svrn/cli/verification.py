@@ -10,8 +10,9 @@ import typer
 from svrn.cli.evaluate import Distance
 
 if TYPE_CHECKING:
+    from svrn.evaluation.benchmark import Benchmark
     from svrn.evaluation.rates import Rate
-    from svrn.evaluation.verification import Side, Verification
+    from svrn.evaluation.verification import Verification
 
 
 def verification(
@@ -60,14 +61,14 @@ def verification(
     print(f"written: {out / verifying.VERIFICATION_FILE}")
 
 
-def _side(embeddings: Path, manifest: Path, protocol: str, test: str | None) -> Side:
+def _side(embeddings: Path, manifest: Path, protocol: str, test: str | None) -> Benchmark:
     from svrn.data import protocols
     from svrn.data.embeddings import read_embeddings
     from svrn.data.manifest import read_manifest
-    from svrn.evaluation.verification import Side
+    from svrn.evaluation.benchmark import Benchmark
 
     rule, table = protocols.get(protocol), read_manifest(manifest)
-    return Side(read_embeddings(embeddings), table, rule, test or protocols.only_test(table))
+    return Benchmark(read_embeddings(embeddings), table, rule, test or protocols.only_test(table))
 
 
 def _print(found: Verification) -> None:

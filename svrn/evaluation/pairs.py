@@ -20,6 +20,7 @@ import numpy as np
 
 from svrn.data.protocols import Protocol, Rows, Trial
 from svrn.evaluation.blocks import Work, each_block
+from svrn.evaluation.candidates import rounded_down
 from svrn.evaluation.exact import Exact
 from svrn.evaluation.grid import Grid
 from svrn.evaluation.impostors import (
@@ -43,8 +44,7 @@ from svrn.evaluation.impostors import (
 )
 from svrn.evaluation.items import Items
 from svrn.evaluation.options import Options
-from svrn.evaluation.product import TILE, Block
-from svrn.evaluation.sieve import rounded_down
+from svrn.evaluation.product import TILE, Block, Product
 
 ALL_KEPT = 2**22  # pairs, up to which all are
 SAMPLE = (1024, 4096)  # queries and gallery vectors by which windows are foreseen
@@ -181,14 +181,14 @@ class _Counter:
         bounds: list[float] = []
         halves = self._scorer.query.half_norms
 
-        def work_within(given: Floats) -> Work[Tally]:
-            # Taking half norms off a float32 score rounds once more.
-            within = float(given.max(initial=0.0)) + (0.0 if halves is None else 2.0**-22)
+        def work(product: Product) -> Work[Tally]:
+            # Taking the query's half norm off a float32 score rounds once more.
+            within = float(product.bounds.max(initial=0.0)) + (0.0 if halves is None else 2.0**-22)
             bounds.append(within)
             return partial(self._block, kept | self.around_thresholds(within), within)
 
         parts = self._items.tiles(TILE)
-        done = each_block(self._scorer.query, self._scorer.gallery, self._options, parts, work_within)
+        done = each_block(self._scorer.query, self._scorer.gallery, self._options, parts, work)
         joined = {name: np.concatenate([getattr(one, name) for one in done]) for name in _JOINED}
         return Tally(
             counts=np.sum([one.counts for one in done], axis=0),
@@ -220,7 +220,7 @@ class _Counter:
         item_of = np.repeat(np.arange(len(self._items)), np.diff(self._items.starts))
         same = self._vehicles[rows, None] == self._items.vehicles[item_of[columns]]
 
-        def work(bounds: Floats, asked: range, tiles: Iterator[tuple[slice, Block]]) -> list[Ints]:
+        def block(asked: range, tiles: Iterator[tuple[slice, Block]]) -> list[Ints]:
             ((_, scores),) = tiles
             if query.half_norms is not None:
                 scores -= query.half_norms[rows[asked.start : asked.stop], None].astype(scores.dtype)
@@ -228,9 +228,8 @@ class _Counter:
             return list(indexed(scores))
 
         sample = gallery.part(columns)
-        lines = each_block(
-            query.part(rows), sample, self._options, [slice(0, len(sample))], lambda bounds: partial(work, bounds)
-        )
+        whole = [slice(0, len(sample))]
+        lines = each_block(query.part(rows), sample, self._options, whole, lambda _: block)
         return _windows(np.stack(lines), same, rates, genuine, np.diff(self._items.starts).mean())
 
     def _block(self, kept: Flags, within: float, asked: range, tiles: Iterator[tuple[slice, Block]]) -> list[Tally]:

@@ -18,15 +18,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from svrn.data import protocols
-from svrn.data.embeddings import Embeddings
-from svrn.data.manifest import THE_TEST, Manifest
-from svrn.data.protocols import Protocol, Rows, Trial
+from svrn.data.protocols import Rows, Trial
 from svrn.errors import UserError
+from svrn.evaluation.benchmark import Benchmark
 from svrn.evaluation.calibration import Calibration, Judged, fitted, judged
-from svrn.evaluation.evaluator import trial_rows
-from svrn.evaluation.grid import as_given, common_scale, on_grid
-from svrn.evaluation.items import gallery_items
 from svrn.evaluation.open_set import RATES, OpenSet, at_thresholds, candidates, confidence, crosswise
 from svrn.evaluation.operating import (
     EqualError,
@@ -85,30 +80,11 @@ class Verification:
     about: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Side:
-    """A test set to be asked about."""
-
-    embeddings: Embeddings
-    manifest: Manifest
-    protocol: Protocol
-    test: str = THE_TEST
-
-    @property
-    def trial(self) -> Trial:
-        """Its queries and gallery; of a protocol that draws, the first draw's."""
-        return next(protocols.trials(self.manifest, self.protocol, self.test))
-
-    @property
-    def words(self) -> str:
-        return f"{self.manifest.benchmark}, test set {self.test!r}"
-
-
 def verify(
-    side: Side,
+    side: Benchmark,
     options: Options | None = None,
     *,
-    held_out: Side | None = None,
+    held_out: Benchmark | None = None,
     fars: Sequence[float] = FARS,
     fpirs: Sequence[float] = RATES,
 ) -> Verification:
@@ -121,16 +97,15 @@ def verify(
         UserError: as `evaluate` does, or too few pairs or vehicles to choose and to judge.
     """
     options = options or Options()
-    first, second = _halves(side) if held_out is None else (held_out.trial, side.trial)
+    first, second = _halves(side) if held_out is None else (_trial(held_out), _trial(side))
     chooser = side if held_out is None else held_out
-    scale = 1.0
-    if options.distance == "euclidean":
-        scale = min(_scale(side), _scale(chooser))
+    distance = options.distance or "cosine"
+    scale = min(side.scale(distance), chooser.scale(distance))
     choosing = _pairs(chooser, first, options, scale, fars)
     chosen_on = "the other half of the test vehicles" if held_out is None else held_out.words
-    told = Told(options.distance, scale)
+    told = Told(distance, scale)
     carried = _carried(choosing, chosen_on, side, second, options, told, fars)
-    whole = _pairs(side, side.trial, options, scale, fars)
+    whole = _pairs(side, _trial(side), options, scale, fars)
     queries = candidates(whole)
     if held_out is None:
         half = np.isin(queries.vehicles, np.union1d(first.query.vehicles, first.gallery.vehicles))
@@ -162,24 +137,15 @@ def verify(
     )
 
 
-def _scale(side: Side) -> float:
-    return common_scale(side.embeddings.vectors, np.arange(len(side.embeddings.images)))
-
-
 def _pairs(
-    side: Side,
+    side: Benchmark,
     trial: Trial,
     options: Options,
     scale: float,
     fars: Sequence[float] = (),
     thresholds: Sequence[float] = (),
 ) -> PairScores:
-    items, order = gallery_items(trial.gallery, side.protocol)
-    rows = trial_rows(side.embeddings, pd.Index(side.embeddings.images), trial, order)
-    vectors, distance, threads = side.embeddings.vectors, options.distance, options.thread_count()
-    query = on_grid(vectors, rows[0], distance, scale=scale, threads=threads)
-    how = on_grid if options.precision == "float64" else as_given
-    gallery = how(vectors, rows[1], distance, scale=scale, threads=threads)
+    items, query, gallery = side.on_grid(trial, options, scale)
     found = pair_scores(trial, side.protocol, items, query, gallery, options, rates=fars, thresholds=thresholds)
     if not len(found.genuine) or not found.impostors.count:
         kind = "of one vehicle" if not len(found.genuine) else "of different vehicles"
@@ -191,9 +157,14 @@ def _pairs(
     return found
 
 
-def _halves(side: Side) -> tuple[Trial, Trial]:
+def _trial(side: Benchmark) -> Trial:
+    """Its queries and gallery; of a protocol that draws, the first draw's."""
+    return next(side.trials())
+
+
+def _halves(side: Benchmark) -> tuple[Trial, Trial]:
     """The trial of a half of the vehicles, and that of the others. Which, rests on their numbers alone."""
-    trial = side.trial
+    trial = _trial(side)
     every = np.union1d(trial.query.vehicles, trial.gallery.vehicles)
     if len(every) < LEAST:
         raise UserError(
@@ -215,7 +186,7 @@ def _halves(side: Side) -> tuple[Trial, Trial]:
 def _carried(
     choosing: PairScores,
     chosen_on: str,
-    side: Side,
+    side: Benchmark,
     trial: Trial,
     options: Options,
     told: Told,
@@ -244,14 +215,14 @@ def _carried(
     )
 
 
-def _about(side: Side, options: Options, chosen_on: str) -> dict[str, Any]:
-    cosine = options.distance == "cosine"
+def _about(side: Benchmark, options: Options, chosen_on: str) -> dict[str, Any]:
+    cosine = options.distance != "euclidean"
     return {
         "benchmark": side.manifest.benchmark,
         "test": side.test,
         "protocol": side.protocol.name,
-        "draw": side.trial.draw,
-        "distance": options.distance,
+        "draw": _trial(side).draw,
+        "distance": options.distance or "cosine",
         "accepted": "cosine at or above the threshold" if cosine else "distance at or below the threshold",
         "calibrated_by": "cosine" if cosine else "squared distance",
         "thresholds_chosen_on": chosen_on,

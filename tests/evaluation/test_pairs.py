@@ -29,7 +29,7 @@ def world(seed: int, queries: int, gallery: int, distance: str, kind: int, dim: 
     trial = Trial(None, made_rows(rng, queries, "q", vehicles), made_rows(rng, gallery, "g", vehicles))
     vectors = made_vectors(rng, queries + gallery, dim, kind)
     rows = np.arange(queries + gallery)
-    scale = common_scale(vectors, rows) if distance == "euclidean" else 1.0
+    scale = common_scale((vectors, rows)) if distance == "euclidean" else 1.0
     query = on_grid(vectors, rows[:queries], distance, scale=scale)
     plain = on_grid(vectors, rows[queries:], distance, scale=scale)
     items, order = gallery_items(trial.gallery, protocol)

@@ -17,9 +17,10 @@ from svrn.data import protocols
 from svrn.data.embeddings import Embeddings, write_embeddings
 from svrn.data.manifest import Manifest, write_manifest
 from svrn.errors import UserError
+from svrn.evaluation.benchmark import Benchmark
 from svrn.evaluation.evaluator import evaluate
 from svrn.evaluation.options import Options
-from svrn.evaluation.verification import Side, Verification, verify, write_verification
+from svrn.evaluation.verification import Verification, verify, write_verification
 
 ONE = Options(threads=1)
 FARS = (0.1, 0.01, 0.001, 1e-6)
@@ -33,11 +34,11 @@ def told_apart(seed: int, vehicles: int = 24, **sizes: int) -> tuple[Manifest, E
     return manifest, replace(embeddings, vectors=(centres[of] + 0.8 * embeddings.vectors).astype(np.float32))
 
 
-def side(made: tuple[Manifest, Embeddings], protocol: str = "veri776") -> Side:
-    return Side(made[1], made[0], protocols.get(protocol))
+def side(made: tuple[Manifest, Embeddings], protocol: str = "veri776") -> Benchmark:
+    return Benchmark(made[1], made[0], protocols.get(protocol))
 
 
-def matrices(one: Side, distance: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def matrices(one: Benchmark, distance: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of each query with each gallery image: likeness (cosine or minus the distance), one vehicle, junk."""
     table = one.manifest.table.set_index("image")
     rows = {name: i for i, name in enumerate(one.embeddings.images)}
@@ -141,7 +142,7 @@ def test_tracks_and_draws_have_pairs_too() -> None:
     tracks = verify(side((manifest, embeddings), "veri776-track"), ONE)
     assert tracks.genuine < verify(side((manifest, embeddings)), ONE).genuine
     pool = replace(manifest, table=manifest.table.assign(split="S.pool"))
-    drawn = verify(Side(embeddings, pool, protocols.get("vehicleid"), "S"), ONE)
+    drawn = verify(Benchmark(embeddings, pool, protocols.get("vehicleid"), "S"), ONE)
     assert drawn.genuine == 360 - 24 and drawn.about["draw"] == 1
 
 
