@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,18 @@ from svrn.data.protocols import Rows, Trial
 from svrn.evaluation.benchmark import Benchmark
 from svrn.evaluation.evaluator import evaluate
 from svrn.evaluation.facts import facts_of
+from svrn.evaluation.gallery_sizes import by_gallery_size
 from svrn.evaluation.impostors import Floats, Ints
 from svrn.evaluation.items import Items, gallery_items
 from svrn.evaluation.mistakes import mistakes_of
 from svrn.evaluation.options import Options
 from svrn.evaluation.pairs import Scorer, same_vehicle
 from svrn.evaluation.results import Evaluation
+from svrn.files import atomic_write
+
+SLICES_FILE = "slices.parquet"
+MISTAKES_FILE = "mistakes.parquet"
+SIZES_FILE = "gallery-sizes.parquet"
 
 METRICS = ("mAP", "CMC@1", "mINP")
 LEAST = 4  # vehicles for an interval
@@ -201,3 +208,21 @@ def student(freedom: int) -> float:
         (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
     )
     return sum(term / freedom**power for power, term in enumerate(terms))
+
+
+def write_slices(found: Slices, out: Path) -> None:
+    """Write slices.parquet, mistakes.parquet and gallery-sizes.parquet into the folder `out`; each whole or not at
+    all."""
+    for file, table in (
+        (SLICES_FILE, found.slices),
+        (MISTAKES_FILE, found.mistakes),
+        (SIZES_FILE, by_gallery_size(found.evaluation.queries)),
+    ):
+        with atomic_write(out / file) as temporary:
+            table.to_parquet(temporary, index=False)
+
+
+def worst(slices: pd.DataFrame, count: int) -> pd.DataFrame:
+    """The slices of least mAP among those that have an interval, the worst first."""
+    told = slices[slices["low"].notna() & (slices["kind"] != "all")]
+    return told.sort_values(["mAP", "kind", "value"], kind="stable").head(count)

@@ -15,14 +15,17 @@ import pytest
 import retrieval_twin as literal
 from retrieval_worlds import world
 from scipy.stats import t as student_distribution
+from typer.testing import CliRunner
 
+from svrn.cli import load
 from svrn.data import protocols
-from svrn.data.manifest import Manifest
+from svrn.data.embeddings import write_embeddings
+from svrn.data.manifest import Manifest, write_manifest
 from svrn.data.synthetic.cameras import camera
 from svrn.evaluation.benchmark import Benchmark
 from svrn.evaluation.facts import facts_of
 from svrn.evaluation.options import Options
-from svrn.evaluation.slices import slices_of, student
+from svrn.evaluation.slices import slices_of, student, worst
 
 ONE = Options(threads=1)
 
@@ -168,3 +171,22 @@ def test_tracks_and_draws_are_sliced_too(tmp_path: Path) -> None:
     drawn = slices_of(Benchmark(benchmark.embeddings, pool, protocols.get("vehicleid"), "S"), ONE)
     assert drawn.slices["mAP"].iloc[0] == pytest.approx(drawn.evaluation.scores.map)
     assert drawn.slices["queries"].iloc[0] == 10 * 64
+
+
+def test_the_command_prints_the_worst_and_writes_three_tables(tmp_path: Path) -> None:
+    benchmark = known(8, tmp_path)
+    write_manifest(benchmark.manifest, tmp_path / "m.parquet")
+    write_embeddings(benchmark.embeddings, tmp_path / "e.parquet")
+    words = ["--embeddings", tmp_path / "e.parquet", "--manifest", tmp_path / "m.parquet", "--protocol", "veri776"]
+    words = [str(word) for word in (*words, "--out", tmp_path / "o")]
+    result = CliRunner().invoke(load("slices"), words, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    found = slices_of(benchmark, ONE)
+    table = pd.read_parquet(tmp_path / "o/slices.parquet")
+    pd.testing.assert_frame_equal(table, found.slices)
+    lowest = worst(table, 1).iloc[0]
+    assert f"{lowest['kind']}: {lowest['value']}" in result.output
+    assert "a near-duplicate" in result.output
+    sizes = pd.read_parquet(tmp_path / "o/gallery-sizes.parquet")
+    assert sizes["mAP"].iloc[-1] == pytest.approx(found.evaluation.scores.map)
+    assert pd.read_parquet(tmp_path / "o/mistakes.parquet")["relation"].tolist() == found.mistakes["relation"].tolist()
