@@ -17,7 +17,7 @@ from svrn.data.manifest import Manifest, write_manifest
 from svrn.errors import UserError
 from svrn.evaluation import approximate, search
 from svrn.evaluation.embedding import PassOptions
-from svrn.model.weights import file_digest
+from svrn.backbones.weights import file_digest
 
 
 def call(*words: str | Path) -> str:
