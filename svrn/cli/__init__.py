@@ -38,6 +38,11 @@ COMMANDS = {
     "search": Command("svrn.cli.search:search", "Find a vehicle in a gallery with a trained run.", "train"),
     "export": Command("svrn.cli.export:export", "Write a trained run as ONNX or torch.export.", "export"),
     "evaluate": Command("svrn.cli.evaluate:evaluate", "Score embeddings, ours or anyone's, under a named protocol."),
+    "verification": Command(
+        "svrn.cli.verification:verification", "Say how sure 'the same vehicle' and 'not in the gallery' are."
+    ),
+    "slices": Command("svrn.cli.slices:slices", "Show where a model fails: cameras, viewpoints, look-alikes, size."),
+    "shortcuts": Command("svrn.cli.shortcuts:shortcuts", "Hide plate, background or details, and see what is lost."),
     "data": Command("svrn.cli.data:app", "Verify, unpack, render and read benchmarks."),
     "train": Command("svrn.cli.train:train", "Train one run of a suite.", "train"),
     "embed": Command("svrn.cli.embed:embed", "Embed a benchmark's test images with a trained run.", "train"),

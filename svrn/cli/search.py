@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import typer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from svrn.evaluation.refusal import Refusal
     from svrn.evaluation.search import Found
 
 TILE = 160
@@ -26,8 +29,17 @@ def search(
     approximate: Annotated[
         bool, typer.Option("--approximate", help="search with FAISS, as is done for a gallery past memory")
     ] = False,
+    threshold: Annotated[
+        str | None, typer.Option(help="a verification.json of this run, or a cosine: what is below it is no match")
+    ] = None,
+    fpir: Annotated[
+        float | None, typer.Option(help="which of the file's thresholds; that of the least rate where not given")
+    ] = None,
 ) -> None:
-    """Find images in a gallery: ranked matches with scores. The gallery is embedded once and kept under the run."""
+    """Find images in a gallery: ranked matches with scores. The gallery is embedded once and kept under the run.
+
+    With --threshold a vehicle that is not in the gallery gets no match.
+    """
     import json as encoder
     import tempfile
 
@@ -35,6 +47,7 @@ def search(
     from svrn.training.leases import lease
 
     folder = Path(run) if Path(run, "config.yaml").is_file() else RESULTS / "runs" / run
+    refusal = _refusal(threshold, fpir, folder)
     with lease(1, holder="search"):
         import psutil
 
@@ -55,27 +68,85 @@ def search(
         found = search_approximate(queries, index, made, top)
     else:
         found = searching.search_exact(queries, index, top)
+    nearest = [one.matches[0].score for one in found]
+    if refusal is not None:
+        found = [refusal.applied(one) for one in found]
     if picture is not None:
         _draw(found, picture)
     if json:
         content = {"run": folder.name, "gallery": str(gallery), "images": len(index.gallery.table), "method": method}
-        print(encoder.dumps({**content, "recall": recall, "queries": [_as_json(f) for f in found]}, indent=2))
+        known = {} if refusal is None else {"refusal": asdict(refusal)}
+        asked = [_as_json(one, score, refusal) for one, score in zip(found, nearest, strict=True)]
+        print(encoder.dumps({**content, "recall": recall, **known, "queries": asked}, indent=2))
         return
     share = "" if recall is None else f", which finds {100 * recall:.1f} % of the exact 10 nearest"
     print(f"{len(index.gallery.table)} gallery images, {method} search{share}")
-    for one in found:
-        print(f"\n{one.query}")
+    for one, score in zip(found, nearest, strict=True):
+        print(f"\n{one.query}{_answer(one, score, refusal)}")
         for rank, match in enumerate(one.matches, start=1):
             vehicle = "" if match.vehicle is None else f"  vehicle {match.vehicle}"
             camera = "" if match.camera is None else f"  camera {match.camera}"
             print(f"{rank:4}  {match.score:.4f}  {match.image}{vehicle}{camera}")
+    if refusal is not None:
+        print(f"\n{_how_often_wrong(refusal, len(index.gallery.table))}")
     if picture is not None:
         print(f"\nwritten: {picture}")
 
 
-def _as_json(found: Found) -> dict[str, object]:
+def _refusal(threshold: str | None, fpir: float | None, folder: Path) -> Refusal | None:
+    from svrn.errors import UserError
+    from svrn.evaluation.refusal import refusal_of
+    from svrn.backbones.weights import file_digest
+
+    if threshold is None:
+        if fpir is not None:
+            raise UserError("--fpir chooses among the thresholds of --threshold FILE", where="svrn search")
+        return None
+    weights = folder / "model.safetensors"
+    if not weights.is_file():
+        raise UserError("this run has no trained weights", where=str(weights), mend="let the training finish first")
+    return refusal_of(threshold, fpir, file_digest(weights))
+
+
+def _answer(found: Found, nearest: float, refusal: Refusal | None) -> str:
+    """What is said of the first candidate: that it is none, or how probably it is right."""
+    if refusal is None:
+        return ""
+    if not found.matches:
+        return f"  not in this gallery: the nearest is {nearest:.4f}, below {refusal.threshold:.4f}"
+    sure = _confidence(nearest, refusal)
+    return "" if sure is None else f"  the first is right with {100 * sure:.0f} % (as probably there as not)"
+
+
+def _confidence(score: float, refusal: Refusal) -> float | None:
+    if refusal.confidence is None:
+        return None
+    return float(refusal.confidence.probability(np.array([score]))[0])
+
+
+def _how_often_wrong(refusal: Refusal, images: int) -> str:
+    if refusal.measured is None:
+        return f"threshold {refusal.threshold:.4f}: how often it is wrong is not known of a number (svrn verification)"
+    known = refusal.measured
+    fpir, low, high = (100 * value for value in known.fpir)
+    text = (
+        f"threshold {refusal.threshold:.4f}, measured on {known.where} with {known.gallery:,} images to search:"
+        f"\nof vehicles that are not there {fpir:.1f} % ({low:.1f} to {high:.1f}) are answered all the same"
+    )
+    if known.fnir is not None:
+        fnir, low, high = (100 * value for value in known.fnir)
+        text += f",\nof those that are there {fnir:.1f} % ({low:.1f} to {high:.1f}) are not answered, or wrongly"
+    if images > 2 * known.gallery:
+        text += f"\nthis gallery is {images / known.gallery:.0f} times as large: expect more wrong answers"
+    return text
+
+
+def _as_json(found: Found, nearest: float, refusal: Refusal | None) -> dict[str, object]:
     matches = [{**vars(match), "file": str(match.file), "rank": rank} for rank, match in enumerate(found.matches, 1)]
-    return {"image": str(found.query), "matches": matches}
+    content: dict[str, object] = {"image": str(found.query), "matches": matches}
+    if refusal is not None:
+        content |= {"answered": bool(matches), "nearest": nearest, "confidence": _confidence(nearest, refusal)}
+    return content
 
 
 def _draw(found: Sequence[Found], picture: Path) -> None:
@@ -84,7 +155,7 @@ def _draw(found: Sequence[Found], picture: Path) -> None:
 
     from svrn.files import atomic_write
 
-    most = min(SHOWN, max(len(one.matches) for one in found))
+    most = min(SHOWN, max(len(one.matches) for one in found))  # none, where all are refused
     sheet = Image.new("RGB", ((most + 1) * TILE, len(found) * (TILE + 16)), "white")
     draw = ImageDraw.Draw(sheet)
     for row, one in enumerate(found):

@@ -17,6 +17,7 @@ from svrn.data.manifest import Manifest, write_manifest
 from svrn.errors import UserError
 from svrn.evaluation import approximate, search
 from svrn.evaluation.embedding import PassOptions
+from svrn.backbones.weights import file_digest
 
 
 def call(*words: str | Path) -> str:
@@ -132,3 +133,68 @@ def test_approximate_search_answers_like_the_exact_one(run: Path, gallery: Path)
     one, other = (found["queries"][0]["matches"] for found in (exact, faiss))
     assert one[0]["image"] == other[0]["image"]
     assert one[0]["score"] == pytest.approx(other[0]["score"], abs=0.02)
+
+
+def verified(file: Path, run: Path, **changed: object) -> Path:
+    """A verification.json as `svrn verification` would write it of this run."""
+    rate = {"value": 0.02, "low": 0.01, "high": 0.04, "hits": 2, "trials": 100, "vehicles": 10}
+    points = [
+        {"asked": 0.1, "threshold": 0.5, "fpir": rate, "fnir": rate},
+        {"asked": 0.01, "threshold": 0.99999, "fpir": rate, "fnir": {**rate, "value": 0.3, "high": 0.5}},
+        {"asked": 0.001, "threshold": None, "fpir": None, "fnir": None},
+    ]
+    content = {
+        "benchmark": "made",
+        "test": "test",
+        "distance": "cosine",
+        "embeddings": {"model_digest": file_digest(run / "model.safetensors")},
+        "open_set": {"carried": points, "gallery": 5, "confidence": {"slope": 10.0, "offset": -9.0}},
+    }
+    file.write_text(json.dumps({**content, **changed}))
+    return file
+
+
+def test_a_vehicle_that_is_not_there_is_refused_and_how_often_that_is_wrong_is_said(
+    run: Path, gallery: Path, tmp_path: Path
+) -> None:
+    shutil.copy(gallery / "0005.png", tmp_path / "there.png")
+    rng = np.random.default_rng(7)
+    Image.fromarray(rng.integers(0, 255, (70, 80, 3), dtype=np.uint8)).save(tmp_path / "not.png")
+    known = verified(tmp_path / "verification.json", run)
+    words = (tmp_path / "there.png", tmp_path / "not.png", "--run", run, "--gallery", gallery)
+    text = call(*words, "--threshold", known)
+    assert "not in this gallery: the nearest is" in text and "the first is right with 73 %" in text
+    assert "of vehicles that are not there 2.0 % (1.0 to 4.0) are answered all the same" in text
+    assert "of those that are there 30.0 % (1.0 to 50.0) are not answered, or wrongly" in text
+    assert "this gallery is 5 times as large" in text
+    found = json.loads(call(*words, "--threshold", known, "--json"))
+    assert [one["answered"] for one in found["queries"]] == [True, False]
+    assert found["queries"][0]["matches"] and found["queries"][1]["matches"] == []
+    assert found["refusal"]["threshold"] == 0.99999 and found["refusal"]["measured"]["fpir"] == [0.02, 0.01, 0.04]
+    looser = json.loads(call(*words, "--threshold", known, "--fpir", "0.1", "--json"))
+    assert looser["refusal"]["threshold"] == 0.5
+    number = call(*words, "--threshold", "0.99999", "--picture", tmp_path / "p.png")
+    assert "not in this gallery" in number and "how often it is wrong is not known" in number
+
+
+def test_thresholds_of_another_model_or_of_nothing_are_refused(run: Path, gallery: Path, tmp_path: Path) -> None:
+    known = tmp_path / "verification.json"
+    words = (gallery / "0005.png", "--run", run, "--gallery", gallery)
+    for changed, message in (
+        ({"embeddings": {"model_digest": "0" * 64}}, "its thresholds are of other embeddings .model 000000000000."),
+        ({"embeddings": {}}, "they do not say which model"),
+        ({"distance": "euclidean"}, "of the euclidean distance, search is by cosine"),
+        ({"open_set": {"carried": [], "gallery": 5, "confidence": None}}, "it has no threshold"),
+        ({"open_set": {}}, "not a verification.json"),
+    ):
+        with pytest.raises(UserError, match=message):
+            call(*words, "--threshold", verified(known, run, **changed))
+    for given, message in (
+        (("--threshold", tmp_path / "none.json"), "no such file, and not a number"),
+        (("--threshold", "1.5"), "no cosine is 1.5"),
+        (("--threshold", "0.5", "--fpir", "0.1"), "a number was given"),
+        (("--fpir", "0.1"), "--threshold FILE"),
+        (("--threshold", verified(known, run), "--fpir", "0.3"), "no threshold for an FPIR of 0.3"),
+    ):
+        with pytest.raises(UserError, match=message):
+            call(*words, *given)

@@ -9,6 +9,7 @@ from typing import Any
 
 from svrn.config.study import Cell, Run
 from svrn.reporting.cells import Result
+from svrn.reporting.failures import Failures, failures
 from svrn.reporting.intervals import Difference
 from svrn.reporting.methods import finished, model_of
 from svrn.reporting.pages.catalogue import Entry
@@ -32,7 +33,8 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class CellPage:
-    """A cell's page. `evaluations`: the keys of its finished evaluations, by seed."""
+    """A cell's page. `evaluations`: the keys of its finished evaluations, by seed. `failures`: where it fails, as far
+    as `svrn slices` has been asked."""
 
     file: str
     result: Result
@@ -42,6 +44,7 @@ class CellPage:
     curves: tuple[Curve, ...]
     neighbour: Neighbour | None
     evaluations: tuple[tuple[int, str], ...]
+    failures: Failures | None
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ def _cell_page(result: Result, report: SuiteReport, shown: set[str]) -> CellPage
         curves=tuple(curves),
         neighbour=_neighbour(result, report),
         evaluations=tuple((s, e.key) for s, e in seeds if e.key in shown),
+        failures=failures(seeds, records),
     )
 
 

@@ -1,0 +1,189 @@
+"""Scores of all pairs of different vehicles, counted in bins, and exact where it matters.
+
+A rounded score lies within a product's bound of the exact one. So the bins say between which two scores an order
+statistic, or a crossing, must lie; only pairs between these are needed one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from svrn.evaluation.product import Block
+
+HALF = 2**15
+WIDTH = 1 / HALF  # of a bin
+MARGIN = 1024  # bins beyond -1 and 1, where rounding can carry a score
+SAME_BIN = MARGIN // 2
+SAME = np.float32((SAME_BIN - MARGIN - HALF) * WIDTH)  # in place of the scores of a query's own vehicle
+BINS = 2 * (HALF + MARGIN)
+INDEXING = WIDTH / 64  # what rounding can move a score between bins
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.integer[Any]]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What a pass, or a block of it, counted and kept."""
+
+    counts: Ints
+    kept_queries: Ints
+    kept_items: Ints
+    kept_bins: Ints
+    near_queries: Ints
+    near_items: Ints
+    by_query: Ints
+    by_item: Ints
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """How many impostor pairs reach a threshold, by query and by gallery item."""
+
+    by_query: Ints
+    by_item: Ints
+
+    @property
+    def count(self) -> int:
+        return int(self.by_query.sum())
+
+
+class Impostors:
+    """The scores of all pairs of different vehicles.
+
+    count: of the pairs. counts: by bin. within: no exact score is further than this outside its bin.
+    """
+
+    def __init__(self, tally: Tally, kept: Flags, within: float, score: Callable[[Ints, Ints], Floats]) -> None:
+        self.counts = tally.counts.copy()
+        self.counts[SAME_BIN] = 0
+        self.count = int(self.counts.sum())
+        self.within = within + INDEXING
+        self._at_or_above = np.append(np.cumsum(self.counts[::-1])[::-1], 0)
+        self._tally, self._kept, self._score = tally, kept, score
+
+    def bracket(self, threshold: float) -> tuple[int, int]:
+        """Between which two numbers the count of scores of at least `threshold` lies."""
+        possibly, last = self._bins(threshold, threshold)
+        return int(self._at_or_above[last + 1]), int(self._at_or_above[possibly])
+
+    def brackets(self) -> tuple[Floats, Ints, Ints]:
+        """Thresholds, one a bin, and between which two numbers the count of scores that reach each lies."""
+        edges = edge(np.arange(MARGIN, BINS - MARGIN + 1))
+        reach = int(np.ceil(self.within * HALF)) + 1
+        surely = np.minimum(np.arange(MARGIN, BINS - MARGIN + 1) + reach, BINS)
+        return edges, self._at_or_above[surely], self._at_or_above[surely - 2 * reach]
+
+    def around(self, k: int) -> tuple[int, int]:
+        """The bins, first and last, among which all scores lie that can be the k-th greatest."""
+        here = int(np.searchsorted(-self._at_or_above, -k, "right")) - 1
+        return self._bins(edge(here) - self.within, edge(here + 1) + self.within)
+
+    def around_crossing(self, genuine: Floats) -> tuple[int, int]:
+        """The bins of all scores at which as many impostors can be accepted as genuine pairs (ascending) are refused,
+        by share."""
+        low, high = self._crossing(genuine)
+        return self._bins(low, high)
+
+    def greatest(self, k: int) -> float:
+        """The k-th greatest score, from 1."""
+        first, last = self.around(k)
+        scores = self._sorted(first, last)
+        return float(scores[len(scores) - (k - int(self._at_or_above[last + 1]))])
+
+    def equal_error(self, genuine: Floats) -> tuple[float, Fraction]:
+        """Threshold and rate at which the greater of two shares is least: of impostors that reach it, and of `genuine`
+        scores (ascending) that do not.
+
+        The two cross at a score: the threshold is that one, or the next number above it, whichever is the better, and
+        the latter where both are as good.
+        """
+        low, high = self._crossing(genuine)
+        first, last = self._bins(low, high)
+        scores, above = self._sorted(first, last), int(self._at_or_above[last + 1])
+        values = np.unique(np.concatenate([one[(one >= low) & (one <= high)] for one in (scores, genuine)]))
+
+        def rates(threshold: Any) -> tuple[Any, Any]:
+            # Whole numbers over one denominator, so that equal shares are equal.
+            accepted = above + len(scores) - np.searchsorted(scores, threshold)
+            return accepted * len(genuine), np.searchsorted(genuine, threshold) * self.count
+
+        accepted, refused = rates(values)
+        at = float(values[np.flatnonzero(accepted > refused)[-1]])
+        after = float(np.nextafter(at, np.inf))
+        choices = [(int(max(rates(threshold))), threshold) for threshold in (after, at)]
+        worst, threshold = min(choices, key=lambda choice: choice[0])
+        return threshold, Fraction(worst, self.count * len(genuine))
+
+    def missing(self, windows: Sequence[tuple[int, int]]) -> Flags:
+        """The bins of these windows whose pairs were not kept."""
+        wanted = np.zeros(BINS, dtype=bool)
+        for first, last in windows:
+            wanted[first : last + 1] = True
+        return wanted & ~self._kept & (self.counts > 0)
+
+    def accepted(self, number: int, threshold: float) -> Accepted:
+        """The pairs that reach the threshold, which is the one of this number that the pass was told."""
+        first, last = self._bins(threshold, threshold)
+        queries, items, scores = self._exact(first, last)
+        reach = scores >= threshold
+        by_query, by_item = (counts[number] for counts in (self._tally.by_query, self._tally.by_item))
+        return Accepted(
+            by_query + np.bincount(queries[reach], minlength=len(by_query)),
+            by_item + np.bincount(items[reach], minlength=len(by_item)),
+        )
+
+    def _bins(self, low: float, high: float) -> tuple[int, int]:
+        """First and last bin that can hold an exact score from `low` to `high`."""
+        return bins_between(low, high, self.within)
+
+    def _crossing(self, genuine: Floats) -> tuple[float, float]:
+        edges = edge(np.arange(BINS + 1))
+        refused = np.searchsorted(genuine, edges) * self.count
+        surely = np.minimum(np.floor((edges + self.within) * HALF).astype(int) + HALF + MARGIN + 2, BINS)
+        possibly = np.maximum(np.ceil((edges - self.within) * HALF).astype(int) + HALF + MARGIN - 2, 0)
+        low = np.flatnonzero(self._at_or_above[surely] * len(genuine) > refused)
+        high = np.flatnonzero(self._at_or_above[possibly] * len(genuine) <= refused)
+        return float(edges[low[-1]]), float(edges[high[0]])
+
+    def _exact(self, first: int, last: int) -> tuple[Ints, Ints, Floats]:
+        chosen = (self._tally.kept_bins >= first) & (self._tally.kept_bins <= last)
+        queries, items = self._tally.kept_queries[chosen], self._tally.kept_items[chosen]
+        return queries, items, self._score(queries, items)
+
+    def _sorted(self, first: int, last: int) -> Floats:
+        return np.sort(self._exact(first, last)[2])
+
+
+def order_of(rate: float, count: int) -> int | None:
+    """A threshold just above the score of this rank, among `count`, lets at most this share through; None where so few
+    cannot tell: not one of them may pass."""
+    passing = int(Fraction(str(rate)) * count)
+    return passing + 1 if 1 <= passing < count else None
+
+
+def bins_between(low: float, high: float, within: float) -> tuple[int, int]:
+    """First and last bin whose scores can, exactly, lie from `low` to `high`; one more each way, whatever rounds."""
+    low, high = np.clip((low, high), -1.01, 1.01)
+    first = int(np.floor((low - within) * HALF)) + HALF + MARGIN - 1
+    last = int(np.ceil((high + within) * HALF)) + HALF + MARGIN + 1
+    return max(first, SAME_BIN + 1), min(last, BINS - 1)
+
+
+def edge(number: Any) -> Any:
+    """The least score of a bin."""
+    return (number - MARGIN - HALF) * WIDTH
+
+
+def indexed(scores: Block) -> Ints:
+    """The bin of each score."""
+    scaled = scores * scores.dtype.type(HALF)
+    scaled += scores.dtype.type(HALF + MARGIN)
+    return scaled.astype(np.intp)

@@ -1,0 +1,240 @@
+"""Verification: is this the same vehicle?, asked of every pair of a query and a gallery item of a test set.
+
+A pair is accepted where its score reaches a threshold. FAR is the share of pairs of different vehicles that are
+accepted, TAR that of pairs of one vehicle; what the protocol calls junk is neither. At a FAR the threshold is the
+least that lets no more than this share through; equal error is where the greater of FAR and 1 - TAR is least. A
+threshold is always judged twice: on the vehicles that chose it, and carried to other vehicles, which is what to expect
+of it in use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from svrn.data.protocols import Rows, Trial
+from svrn.errors import UserError
+from svrn.evaluation.benchmark import Benchmark
+from svrn.evaluation.calibration import Calibration, Judged, fitted, judged
+from svrn.evaluation.open_set import RATES, OpenSet, at_thresholds, candidates, confidence, crosswise
+from svrn.evaluation.operating import (
+    EqualError,
+    Operating,
+    Told,
+    equal_error,
+    far_of,
+    of_themselves,
+    roc,
+    tar_of,
+    threshold_at,
+    weighted,
+)
+from svrn.evaluation.options import Options
+from svrn.evaluation.pairs import PairScores, pair_scores
+from svrn.files import atomic_write, write_json
+
+VERIFICATION_FILE = "verification.json"
+CURVE_FILE = "roc.parquet"
+HALVES = 2016  # seeds which half a vehicle is of
+LEAST = 4  # vehicles
+FARS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+
+
+@dataclass(frozen=True)
+class Carried:
+    """Thresholds and a calibration that some vehicles chose, judged by others.
+
+    chosen_on: in words. vehicles: of those that judge. equal_error: FAR and TAR at the threshold of equal error.
+    """
+
+    chosen_on: str
+    vehicles: int
+    operating: tuple[Operating, ...]
+    equal_error: Operating
+    calibration: Calibration
+    judged: Judged
+
+
+@dataclass(frozen=True)
+class Verification:
+    """All answers about one test set.
+
+    genuine, impostors: numbers of pairs. operating: thresholds chosen on the test set itself. curve: columns threshold,
+    far_low, far_high (between which FAR lies), tar. about: what the numbers rest on.
+    """
+
+    genuine: int
+    impostors: int
+    junk: int
+    equal_error: EqualError
+    operating: tuple[Operating, ...]
+    carried: Carried
+    open_set: OpenSet
+    curve: pd.DataFrame
+    about: Mapping[str, Any]
+
+
+def verify(
+    side: Benchmark,
+    options: Options | None = None,
+    *,
+    held_out: Benchmark | None = None,
+    fars: Sequence[float] = FARS,
+    fpirs: Sequence[float] = RATES,
+) -> Verification:
+    """Answer for a test set.
+
+    held_out: other vehicles, of the same model, on which thresholds and the calibration are chosen that are carried to
+        the test set; where there are none, a half of the test vehicles chooses for the other half.
+
+    Raises:
+        UserError: as `evaluate` does, or too few pairs or vehicles to choose and to judge.
+    """
+    options = options or Options()
+    first, second = _halves(side) if held_out is None else (_trial(held_out), _trial(side))
+    chooser = side if held_out is None else held_out
+    distance = options.distance or "cosine"
+    scale = min(side.scale(distance), chooser.scale(distance))
+    choosing = _pairs(chooser, first, options, scale, fars)
+    chosen_on = "the other half of the test vehicles" if held_out is None else held_out.words
+    told = Told(distance, scale)
+    carried = _carried(choosing, chosen_on, side, second, options, told, fars)
+    whole = _pairs(side, _trial(side), options, scale, fars)
+    queries = candidates(whole)
+    if held_out is None:
+        half = np.isin(queries.vehicles, np.union1d(first.query.vehicles, first.gallery.vehicles))
+        identified = crosswise(queries, half, fpirs)
+    else:
+        others = candidates(choosing)
+        identified = at_thresholds(queries, fpirs, [others.threshold(fpir) for fpir in fpirs])
+    own = at_thresholds(queries, fpirs, [queries.threshold(fpir) for fpir in fpirs])
+    sureness = confidence(queries)
+    found = OpenSet(
+        len(queries.own),
+        int(queries.present.sum()),
+        queries.gallery,
+        tuple(replace(one, threshold=told.threshold(one.threshold)) for one in own),
+        tuple(replace(one, threshold=told.threshold(one.threshold)) for one in identified),
+        None if sureness is None else told.calibration(sureness),
+    )
+    equal, threshold = equal_error(whole)
+    return Verification(
+        len(whole.genuine),
+        whole.impostors.count,
+        whole.junk,
+        EqualError(equal, told.sure(threshold)),
+        tuple(of_themselves(whole, far, told) for far in fars),
+        carried,
+        found,
+        roc(whole, told),
+        _about(side, options, chosen_on),
+    )
+
+
+def _pairs(
+    side: Benchmark,
+    trial: Trial,
+    options: Options,
+    scale: float,
+    fars: Sequence[float] = (),
+    thresholds: Sequence[float] = (),
+) -> PairScores:
+    items, query, gallery = side.on_grid(trial, options, scale)
+    found = pair_scores(trial, side.protocol, items, query, gallery, options, rates=fars, thresholds=thresholds)
+    if not len(found.genuine) or not found.impostors.count:
+        kind = "of one vehicle" if not len(found.genuine) else "of different vehicles"
+        raise UserError(
+            f"there is no pair {kind} among {len(trial.query)} queries and {len(items)} gallery items",
+            where=side.words,
+            mend="verification needs both; check the vehicle and camera columns",
+        )
+    return found
+
+
+def _trial(side: Benchmark) -> Trial:
+    """Its queries and gallery; of a protocol that draws, the first draw's."""
+    return next(side.trials())
+
+
+def _halves(side: Benchmark) -> tuple[Trial, Trial]:
+    """The trial of a half of the vehicles, and that of the others. Which, rests on their numbers alone."""
+    trial = _trial(side)
+    every = np.union1d(trial.query.vehicles, trial.gallery.vehicles)
+    if len(every) < LEAST:
+        raise UserError(
+            f"{len(every)} vehicles are too few to choose a threshold on some and judge it by others",
+            where=side.words,
+            mend="give held-out vehicles of their own, or a larger test set",
+        )
+    keys = [hashlib.sha256(f"{HALVES}/{vehicle}".encode()).digest() for vehicle in every.tolist()]
+    half = every[sorted(range(len(every)), key=keys.__getitem__)[: len(every) // 2]]
+
+    def part(rows: Rows, first: bool) -> Rows:
+        chosen = np.isin(rows.vehicles, half) == first
+        return Rows(rows.images[chosen], rows.vehicles[chosen], rows.cameras[chosen], rows.tracks[chosen])
+
+    first, second = (Trial(trial.draw, part(trial.query, own), part(trial.gallery, own)) for own in (True, False))
+    return first, second
+
+
+def _carried(
+    choosing: PairScores,
+    chosen_on: str,
+    side: Benchmark,
+    trial: Trial,
+    options: Options,
+    told: Told,
+    fars: Sequence[float],
+) -> Carried:
+    chosen = [threshold_at(choosing, far) for far in fars]
+    share, equal = equal_error(choosing)
+    known = [threshold for threshold in chosen if threshold is not None]
+    judging = _pairs(side, trial, options, told.scale, thresholds=(*known, equal))
+    accepted = dict(zip((*known, equal), judging.accepted, strict=True))
+
+    def operating(asked: float, threshold: float | None) -> Operating:
+        if threshold is None:
+            return Operating(asked, None, None, None)
+        far = far_of(judging, accepted[threshold])
+        return Operating(asked, told.sure(threshold), far, tar_of(judging, threshold))
+
+    calibration = fitted(*weighted(choosing))
+    return Carried(
+        chosen_on,
+        len(np.union1d(trial.query.vehicles, trial.gallery.vehicles)),
+        tuple(operating(far, threshold) for far, threshold in zip(fars, chosen, strict=True)),
+        operating(share, equal),
+        told.calibration(calibration),
+        judged(calibration, *weighted(judging)),
+    )
+
+
+def _about(side: Benchmark, options: Options, chosen_on: str) -> dict[str, Any]:
+    cosine = options.distance != "euclidean"
+    return {
+        "benchmark": side.manifest.benchmark,
+        "test": side.test,
+        "protocol": side.protocol.name,
+        "draw": _trial(side).draw,
+        "distance": options.distance or "cosine",
+        "accepted": "cosine at or above the threshold" if cosine else "distance at or below the threshold",
+        "calibrated_by": "cosine" if cosine else "squared distance",
+        "thresholds_chosen_on": chosen_on,
+        "manifest_digest": side.manifest.digest,
+        "embeddings": dict(side.embeddings.origin),
+    }
+
+
+def write_verification(found: Verification, out: Path) -> None:
+    """Write roc.parquet, then verification.json, into the folder `out`; each whole or not at all."""
+    with atomic_write(out / CURVE_FILE) as temporary:
+        found.curve.to_parquet(temporary, index=False)
+    content = asdict(replace(found, about={}, curve=pd.DataFrame()))
+    del content["about"], content["curve"]
+    write_json(out / VERIFICATION_FILE, {**found.about, **content})

@@ -1,0 +1,147 @@
+"""Counts and thresholds of all pairs against a literal sort of whole-number scores."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import retrieval_twin as literal
+from hypothesis import given
+from hypothesis import strategies as st
+from test_ranking import RULES, made_rows, made_vectors
+
+from svrn.data.protocols import Protocol, Trial
+from svrn.evaluation import pairs
+from svrn.evaluation.grid import Grid, as_given, common_scale, on_grid
+from svrn.evaluation.impostors import order_of
+from svrn.evaluation.items import Items, gallery_items
+from svrn.evaluation.options import Options
+from svrn.evaluation.pairs import PairScores, pair_scores
+
+RATES = (0.5, 0.25, 0.1, 0.01)
+World = tuple[Trial, Protocol, Items, Grid, Grid, Grid]
+
+
+def world(seed: int, queries: int, gallery: int, distance: str, kind: int, dim: int, vehicles: int = 5) -> World:
+    rng = np.random.default_rng(seed)
+    protocol = RULES[seed % 3]
+    trial = Trial(None, made_rows(rng, queries, "q", vehicles), made_rows(rng, gallery, "g", vehicles))
+    vectors = made_vectors(rng, queries + gallery, dim, kind)
+    rows = np.arange(queries + gallery)
+    scale = common_scale((vectors, rows)) if distance == "euclidean" else 1.0
+    query = on_grid(vectors, rows[:queries], distance, scale=scale)
+    plain = on_grid(vectors, rows[queries:], distance, scale=scale)
+    items, order = gallery_items(trial.gallery, protocol)
+    return trial, protocol, items, query, as_given(vectors, rows[queries:][order], distance, scale=scale), plain
+
+
+def twin(made: World) -> tuple[list[Fraction], list[list[Fraction]]]:
+    """Exact scores: of the pairs of one vehicle, and by query of different vehicles."""
+    trial, protocol, _, query, _, plain = made
+    genuine, others = [], []
+    for number in range(len(trial.query)):
+        halves = query.half_norms
+        half = Fraction(0) if halves is None else Fraction(float(halves[number]))
+        places = literal.ranking(trial, protocol, query, plain, number)
+        genuine += [place.score - half for place in places if place.match]
+        others.append([place.score - half for place in places if not place.match and not place.junk])
+    return genuine, others
+
+
+def equal_error(genuine: list[Fraction], others: list[Fraction]) -> Fraction:
+    """The least, over all thresholds, of the greater of the two shares of errors."""
+    thresholds = sorted({*genuine, *others})
+    best = Fraction(1)
+    for threshold in [*thresholds, thresholds[-1] + 1]:
+        far = Fraction(sum(score >= threshold for score in others), len(others))
+        frr = Fraction(sum(score < threshold for score in genuine), len(genuine))
+        best = min(best, max(far, frr))
+    return best
+
+
+def check(made: World, found: PairScores, rates: tuple[float, ...] = RATES) -> None:
+    genuine, by_query = twin(made)
+    others = sorted((score for line in by_query for score in line), reverse=True)
+    assert sorted(map(Fraction, found.genuine.scores.tolist())) == sorted(genuine)
+    assert found.impostors.count == len(others)
+    for value, line in zip(found.best.tolist(), by_query, strict=True):
+        assert (Fraction(value) == max(line)) if line else value == -np.inf
+    for rate in rates:
+        rank = order_of(rate, len(others))
+        if rank is not None:
+            assert Fraction(found.impostors.greatest(rank)) == others[rank - 1]
+            assert rank - 1 <= Fraction(str(rate)) * len(others) < rank
+    if genuine and others:
+        ordered = np.sort(found.genuine.scores)
+        threshold, rate = found.impostors.equal_error(ordered)
+        assert rate == equal_error(genuine, others)
+        far = Fraction(sum(score >= Fraction(threshold) for score in others), len(others))
+        assert max(far, Fraction(int((ordered < threshold).sum()), len(genuine))) == rate
+    for threshold in (-1.0, -0.3, 0.0, 0.5, 0.99):
+        low, high = found.impostors.bracket(threshold)
+        assert low <= sum(score >= Fraction(threshold) for score in others) <= high
+
+
+@given(
+    st.integers(0, 10**6), st.integers(1, 6), st.integers(1, 25), st.sampled_from(["cosine", "euclidean"]),
+    st.integers(0, 3), st.integers(2, 9), st.sampled_from(["float32", "float64"]),
+)  # fmt: skip
+def test_counts_and_thresholds_are_those_of_a_literal_sort(
+    seed: int, queries: int, gallery: int, distance: str, kind: int, dim: int, precision: str
+) -> None:
+    made = world(seed, queries, gallery, distance, kind, dim)
+    trial, protocol, items, query, gallery_grid, _ = made
+    options = Options(threads=1, distance=distance, precision=precision)
+    thresholds = (-0.2, 0.0, 0.6)
+    found = pair_scores(trial, protocol, items, query, gallery_grid, options, rates=RATES, thresholds=thresholds)
+    check(made, found)
+    _, by_query = twin(made)
+    for threshold, accepted in zip(thresholds, found.accepted, strict=True):
+        wanted = [sum(score >= Fraction(threshold) for score in line) for line in by_query]
+        assert accepted.by_query.tolist() == wanted
+        assert accepted.count == accepted.by_item.sum()
+
+
+@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
+@pytest.mark.parametrize("sample", [(4, 16), (12, 60)])
+def test_a_sample_that_foresees_wrong_costs_a_pass_and_no_digit(
+    distance: str, sample: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pairs, "ALL_KEPT", 0)
+    monkeypatch.setattr(pairs, "SAMPLE", sample)
+    passes = []
+    counted = pairs._Counter.counted
+    monkeypatch.setattr(pairs._Counter, "counted", lambda self, kept: passes.append(kept.sum()) or counted(self, kept))
+    for seed in range(9):
+        made = world(seed, 12, 60, distance, seed % 4, 6, vehicles=4)
+        trial, protocol, items, query, gallery, _ = made
+        options = Options(threads=1, distance=distance, chunk=5)
+        check(made, pair_scores(trial, protocol, items, query, gallery, options, rates=RATES))
+    assert len(passes) >= 9
+
+
+def test_chunks_threads_and_tiles_do_not_change_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    trial, protocol, items, query, gallery, _ = world(1, 40, 700, "cosine", 0, 16, vehicles=30)
+    seen = []
+    for options, tile in ((Options(threads=1), 4096), (Options(threads=2, chunk=7), 64)):
+        monkeypatch.setattr(pairs, "TILE", tile)
+        found = pair_scores(trial, protocol, items, query, gallery, options, rates=RATES, thresholds=(0.1,))
+        ordered = np.sort(found.genuine.scores)
+        seen.append(
+            (
+                [found.impostors.greatest(order_of(rate, found.impostors.count)) for rate in RATES],
+                found.impostors.equal_error(ordered),
+                found.best.tolist(),
+                found.accepted[0].by_query.tolist(),
+                found.accepted[0].by_item.tolist(),
+            )
+        )
+    assert seen[0] == seen[1]
+
+
+def test_a_rate_that_so_few_pairs_cannot_show_has_no_rank() -> None:
+    assert order_of(0.001, 999) is None
+    assert order_of(0.001, 1000) == 2
+    assert order_of(0.1, 30) == 4  # 0.1 * 30 is 3, in decimals
+    assert order_of(1.0, 30) is None
