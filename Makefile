@@ -16,7 +16,7 @@ help:
 	@echo "make ui        MLflow over the project's runs, on http://127.0.0.1:5000"
 	@echo "make bench     speed and memory against the physical limit, and the peers in PEERS=DIR; LARGE=1 adds Large's size"
 	@echo "make lint      ruff, mypy, import-linter, snakefmt, snakemake --lint"
-	@echo "make campaign  the long fault campaign: 200 kills"
+	@echo "make campaign  the long fault campaign: 200 kills, 200 power cuts"
 	@echo "make golden    what small trainings give now against what was written down; WRITE=1 writes it anew"
 
 tables: env

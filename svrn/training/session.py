@@ -17,7 +17,7 @@ from svrn.data.cache import ImageStore, cache_folder
 from svrn.data.loading import TrainingBatches, training_images
 from svrn.data.manifest import Manifest
 from svrn.errors import UserError
-from svrn.files import disk_errors, write_json, write_text
+from svrn.files import disk_errors, make_folder, write_json, write_text
 from svrn.locks import release, try_lock
 from svrn.methods.rooms import build_losses, build_network
 from svrn.parts.output import Sizes
@@ -95,7 +95,7 @@ def finished(run_dir: Path, key: str) -> bool:
 
 def _lock(run_dir: Path) -> int:
     with disk_errors(run_dir):
-        run_dir.mkdir(parents=True, exist_ok=True)
+        make_folder(run_dir)
     lock = try_lock(run_dir / ".lock")
     if lock is None:
         raise UserError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from svrn.config.tables import TIMINGS
+from svrn.files import make_folder
 from svrn.reporting.methods import BASELINE, SVRN
 from svrn.reporting.suite import SuiteReport
 
@@ -18,7 +19,7 @@ def write_figures(report: SuiteReport) -> list[Path]:
     from svrn.reporting.figures.style import save, styled
 
     study, records, folder = report.study, report.records, report.folder / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     paths: list[Path] = []
     methods = report.methods
     with styled():
