@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUTF8 := 1
 CORES ?= all
 
-.PHONY: help tables env test lint format bench ui schemas lock campaign golden report clean
+.PHONY: help tables env test lint format bench ui schemas lock campaign golden mutants report clean
 
 help:
 	@echo "make tables    environment from the lock file, then the demo suite to its tables"
@@ -18,6 +18,7 @@ help:
 	@echo "make lint      ruff, mypy, import-linter, snakefmt, snakemake --lint"
 	@echo "make campaign  the long fault campaign: 200 kills, 200 power cuts"
 	@echo "make golden    what small trainings give now against what was written down; WRITE=1 writes it anew"
+	@echo "make mutants   wrong code on purpose: every mutant must fail a test; LISTS=evaluator for one list"
 
 tables: env
 	snakemake all_tables --cores $(CORES)
@@ -54,6 +55,9 @@ campaign: $(VENV)/.installed-test
 
 golden: $(VENV)/.installed-test
 	$(BIN)/python tests/golden/golden.py $(if $(WRITE),--write)
+
+mutants: $(VENV)/.installed-test
+	$(BIN)/python tools/mutants.py $(LISTS)
 
 schemas: env
 	$(BIN)/python -m svrn.config.generate
