@@ -43,6 +43,12 @@ ROOT = Path(__file__).parents[2]
 RECORDED = Path(__file__).with_name("recorded.json")
 
 _STEPS = {"training": {"optimisation": {"epochs": 2, "batches_per_epoch": 4, "milestones": [1]}}}
+#: What a model needs beside its own file at this size: an input of 32 pixels, a map of 2 x 2, 16 channels.
+_SMALLER = {
+    "baseline-equal-parameters": {"model": {"head": {"hidden": 24}}},
+    "baseline-equal-time": {"training": {"optimisation": {"epochs": 3}}},
+    "pcb": {"method": {"stripes": 2, "length": 8}},
+}
 _RESNET = {
     "model": {"backbone": {"name": "resnet18"}},
     # Plain descent by small steps: Adam's first ones magnify rounding a thousand times on so few images.
@@ -64,10 +70,14 @@ Values = dict[str, Any]
 def worlds() -> dict[str, list[dict[str, Any]]]:
     """Every training by its name, as overlays: all models of params/models, and a few settings beside them."""
     found = {file.stem: [read_tree(file)] for file in sorted((ROOT / "params" / "models").glob("*.yaml"))}
-    found["baseline-equal-parameters"].append({"model": {"head": {"hidden": 24}}})
-    found["baseline-equal-time"].append({"training": {"optimisation": {"epochs": 3}}})
+    for name, overlay in _SMALLER.items():
+        found[name].append(overlay)
     for name in ("baseline", "svrn"):
         found[f"{name}, resnet18"] = [*found[name], _RESNET]
+    found["svrn-random-masks, accumulated"] = [
+        *found["svrn-random-masks"],
+        {"training": {"batches": {"accumulate": 2}}},
+    ]
     found["svrn, beyond the paper"] = [*found["svrn"], _BEYOND]
     return found
 
