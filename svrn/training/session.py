@@ -74,7 +74,7 @@ def train(run: Run, manifest: Manifest, run_dir: Path, *, progress: Progress | N
 
 
 def finished(run_dir: Path, key: str) -> bool:
-    """Whether every file of the run is there and run.json, the last one written, names this run and these weights.
+    """Whether every file of the run is there and run.json, the last one written, names it, its weights and its log.
 
     Raises:
         UserError: the folder holds another run.
@@ -83,14 +83,14 @@ def finished(run_dir: Path, key: str) -> bool:
         return False
     try:
         record = json.loads((run_dir / "run.json").read_text(encoding="utf-8"))
-        found, digest = record["key"], record["model_digest"]
+        found, digests = record["key"], (record["model_digest"], record["log_digest"])
     except (ValueError, KeyError, TypeError):
         return False
     if found != key:
         raise UserError(
             f"this folder holds run {found}, not {key}", where=str(run_dir), mend="give every run its own folder"
         )
-    return bool(sha256_of(run_dir / "model.safetensors") == digest)
+    return (sha256_of(run_dir / "model.safetensors"), sha256_of(run_dir / "train.parquet")) == digests
 
 
 def _lock(run_dir: Path) -> int:
