@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUTF8 := 1
 CORES ?= all
 
-.PHONY: help tables env test lint format bench ui schemas lock campaign mutants report clean
+.PHONY: help tables env test lint format bench ui schemas lock campaign golden mutants report clean
 
 help:
 	@echo "make tables    environment from the lock file, then the demo suite to its tables"
@@ -16,7 +16,8 @@ help:
 	@echo "make ui        MLflow over the project's runs, on http://127.0.0.1:5000"
 	@echo "make bench     speed and memory against the physical limit, and the peers in PEERS=DIR; LARGE=1 adds Large's size"
 	@echo "make lint      ruff, mypy, import-linter, snakefmt, snakemake --lint"
-	@echo "make campaign  the long fault campaign: 200 kills"
+	@echo "make campaign  the long fault campaign: 200 kills, 200 power cuts"
+	@echo "make golden    what small trainings give now against what was written down; WRITE=1 writes it anew"
 	@echo "make mutants   wrong code on purpose: every mutant must fail a test; LISTS=evaluator for one list"
 
 tables: env
@@ -51,6 +52,9 @@ ui: env
 
 campaign: $(VENV)/.installed-test
 	pytest -m campaign -n 0
+
+golden: $(VENV)/.installed-test
+	$(BIN)/python tests/golden/golden.py $(if $(WRITE),--write)
 
 mutants: $(VENV)/.installed-test
 	$(BIN)/python tools/mutants.py $(LISTS)

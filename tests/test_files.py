@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from pathlib import Path
 
 import pytest
 
 from svrn.errors import UserError
-from svrn.files import atomic_write, write_json, write_text
+from svrn.files import atomic_write, disk_errors, write_json, write_text
+from svrn.locks import file_lock, try_lock
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -62,6 +64,71 @@ def test_a_really_full_disk(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_other_errors_are_not_hidden(tmp_path: Path) -> None:
+def test_what_is_no_answer_of_the_disk_is_not_hidden(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="broken"), atomic_write(tmp_path / "a.txt"):
-        raise OSError(errno.EIO, "broken")
+        raise OSError("broken")
+
+
+def test_a_broken_move_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is renamed, never copied: there is no moment at which part of the new file stands under its name."""
+    file = tmp_path / "a.txt"
+    write_text(file, "old")
+    before = file.stat().st_ino
+    write_text(file, "new")
+    assert file.stat().st_ino != before
+
+    def refused(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "replace", refused)
+    with pytest.raises(UserError, match="input/output"):
+        write_text(file, "newer")
+    assert file.read_text() == "new"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_the_users_umask_holds_and_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = os.umask(0o077)
+    try:
+        monkeypatch.setattr(os, "umask", None)  # another thread may be making a file
+        write_text(tmp_path / "a.txt", "mine")
+    finally:
+        monkeypatch.undo()
+        os.umask(before)
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("number", sorted(set(errno.errorcode)))
+def test_whatever_the_system_says_is_told_with_its_place(tmp_path: Path, number: int) -> None:
+    with pytest.raises(UserError) as told, disk_errors(tmp_path):
+        raise OSError(number, os.strerror(number))
+    assert told.value.what and told.value.where == str(tmp_path)
+    with pytest.raises(UserError) as told, disk_errors(tmp_path):
+        raise OSError(number, os.strerror(number), "b.txt")
+    assert told.value.where == "b.txt"
+
+
+def test_a_file_system_that_cannot_sync_folders_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if Path(f"/proc/self/fd/{descriptor}").readlink().is_dir():
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_text(tmp_path / "deep" / "a.txt", "there")
+    assert (tmp_path / "deep" / "a.txt").read_text() == "there"
+
+
+def test_no_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    descriptors = len(list(Path("/proc/self/fd").iterdir()))
+    for take in (lambda: try_lock(tmp_path / "lock"), lambda: file_lock(tmp_path / "lock").__enter__()):
+        with pytest.raises(UserError) as told:
+            take()
+        assert "no locks" in told.value.what and told.value.where == str(tmp_path / "lock") and told.value.mend
+    assert len(list(Path("/proc/self/fd").iterdir())) == descriptors

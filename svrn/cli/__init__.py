@@ -6,15 +6,16 @@ A command's module is imported when the command is called, so that `svrn plan` n
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from dataclasses import dataclass
 
 import typer
+import typer.main
 
 from svrn import __version__
+from svrn.cli.ending import run
 from svrn.config.documents import suggestion
-from svrn.errors import Interrupted, UserError
+from svrn.errors import UserError
 from svrn.extras import lacking
 
 
@@ -77,27 +78,21 @@ def load(name: str) -> typer.Typer:
 
 def main() -> None:
     """Run the command line. A user's mistake is one message on stderr and exit code 2, never a traceback."""
-    arguments = sys.argv[1:]
-    try:
-        if not arguments or arguments[0] in ("-h", "--help", "help"):
-            print(overview())
-        elif arguments[0] == "--version":
-            print(__version__)
-        else:
-            load(arguments[0])(args=arguments[1:], prog_name=f"svrn {arguments[0]}")
-    except UserError as error:
-        print(f"svrn: {error}", file=sys.stderr)
-        raise SystemExit(error.exit_code) from None
-    except ModuleNotFoundError as error:
-        extra = COMMANDS[arguments[0]].extra if arguments and arguments[0] in COMMANDS else None
-        absent = lacking(error, f"svrn {arguments[0] if arguments else ''}".strip(), extra)
-        if absent is None:
-            raise
-        print(f"svrn: {absent}", file=sys.stderr)
-        raise SystemExit(absent.exit_code) from None
-    except Interrupted as stop:
-        print(f"svrn: {stop}", file=sys.stderr)
-        raise SystemExit(stop.exit_code) from None
-    except BrokenPipeError:  # `svrn plan | head`: the reader has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
+    raise SystemExit(run(lambda: _command(sys.argv[1:])))
+
+
+def _command(arguments: list[str]) -> None:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(overview())
+    elif arguments[0] == "--version":
+        print(__version__)
+    else:
+        try:
+            command = typer.main.get_command(load(arguments[0]))
+            with command.make_context(f"svrn {arguments[0]}", arguments[1:]) as context:
+                command.invoke(context)
+        except ModuleNotFoundError as error:
+            absent = lacking(error, f"svrn {arguments[0]}", COMMANDS[arguments[0]].extra)
+            if absent is None:
+                raise
+            raise absent from None

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from svrn.data.archive_readers import Member, Reader, open_archive, reading
 from svrn.errors import UserError
-from svrn.files import disk_errors, write_json
+from svrn.files import disk_errors, make_folder, sync_file_system, write_json
 
 STATE_FOLDER = ".svrn-unpack"
+_PASSING = ".unpacking."
 _CHUNK = 1 << 20
 
 
@@ -70,9 +71,10 @@ def unpack(
         members = _judged(archive, reader, limits)
         _check_place(archive, out, members)
         with disk_errors(out):
-            out.mkdir(parents=True, exist_ok=True)
+            make_folder(out)
             write_json(state, {"archive": archive.name, "sha256": digest, "complete": False})
             done = _write_all(archive, reader, members, out, resuming == "begun", advance)
+            sync_file_system(out)  # before it is called complete
             write_json(state, {"archive": archive.name, "sha256": digest, "complete": True})
     return done
 
@@ -211,17 +213,21 @@ def _write_all(
     advance: Callable[[int], None],
 ) -> Unpacked:
     written = kept = 0
+    if resuming:
+        for stray in out.rglob(f"{_PASSING}*"):  # of a killed process
+            stray.unlink(missing_ok=True)
     for member in members:
         target = out / member.name
         if member.is_folder:
             target.mkdir(parents=True, exist_ok=True)
             continue
         if target.is_symlink() or target.exists():
-            if resuming and target.is_file() and not target.is_symlink() and target.stat().st_size == member.size:
+            if not resuming or target.is_symlink() or not target.is_file():
+                raise UserError("is there already", where=str(target), mend="unpack into an empty folder")
+            if _holds(reader, member, target):
                 kept += 1
                 advance(member.size)
                 continue
-            raise UserError("is there already", where=str(target), mend="unpack into an empty folder")
         target.parent.mkdir(parents=True, exist_ok=True)
         _write_one(archive, reader, member, target)
         written += 1
@@ -229,9 +235,20 @@ def _write_all(
     return Unpacked(written, kept)
 
 
+def _holds(reader: Reader, member: Member, target: Path) -> bool:
+    """Whether a file has the member's very bytes: the size alone would not tell what a power cut left of it."""
+    if target.stat().st_size != member.size:
+        return False
+    with target.open("rb") as file, reader.open(member) as source:
+        while chunk := source.read(_CHUNK):
+            if file.read(len(chunk)) != chunk:
+                return False
+    return True
+
+
 def _write_one(archive: Path, reader: Reader, member: Member, target: Path) -> None:
     """Write one file under a passing name and rename it when every byte is there."""
-    handle, name = tempfile.mkstemp(prefix=".unpacking.", dir=target.parent)
+    handle, name = tempfile.mkstemp(prefix=_PASSING, dir=target.parent)
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file, reader.open(member) as source:

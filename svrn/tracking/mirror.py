@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from svrn.config.study import Study
+from svrn.files import sync_file_system
 from svrn.locks import file_lock
 from svrn.tracking.placing import TAG_LENGTH, placed, row_tag
 from svrn.tracking.run_facts import Point, RunFacts, gather
@@ -20,7 +21,6 @@ from svrn.tracking.store import Store, client, initialise, unusable
 from svrn.tracking.views import PREFIX, compare_address, view_address, view_id, view_of
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
     from mlflow.entities import Run
 
 _METRICS_A_CALL = 1000
@@ -49,7 +49,7 @@ def sync(store: Store, results: Path, studies: Sequence[Study] = ()) -> Synced:
 
     try:
         with file_lock(store.folder / ".sync.lock"):
-            mirror = _Mirror(client(store), experiment)
+            mirror = _Mirror(store, experiment)
             parents: dict[tuple[str, str], str] = {}
             for study in studies:
                 parents |= mirror.tables(study)
@@ -71,8 +71,8 @@ def sync(store: Store, results: Path, studies: Sequence[Study] = ()) -> Synced:
 
 
 class _Mirror:
-    def __init__(self, mlflow: MlflowClient, experiment: str) -> None:
-        self.mlflow, self.experiment = mlflow, experiment
+    def __init__(self, store: Store, experiment: str) -> None:
+        self.store, self.mlflow, self.experiment = store, client(store), experiment
         self._known: dict[str, str] = {}
 
     def find(self, tag: str, value: str) -> Run | None:
@@ -104,6 +104,8 @@ class _Mirror:
         if wanted and parent.data.tags.get("svrn.files") != stamp:
             for file in wanted:
                 self.mlflow.log_artifact(parent.info.run_id, str(file), artifact_path=file.parent.name)
+            if self.store.local:  # before the tag says that they are there
+                sync_file_system(self.store.artifacts)
             self.mlflow.set_tag(parent.info.run_id, "svrn.files", stamp)
 
     def describe(self, parent: str, study: Study, table: str, shown: Sequence[RunFacts]) -> None:

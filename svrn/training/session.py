@@ -20,7 +20,7 @@ from svrn.data.manifest import Manifest
 from svrn.data.side import Vocabulary
 from svrn.data.side_table import SideTable, learn_vocabulary, side_table
 from svrn.errors import UserError
-from svrn.files import disk_errors, write_json, write_text
+from svrn.files import disk_errors, make_folder, write_json, write_text
 from svrn.locks import release, try_lock
 from svrn.methods.rooms import build_losses, build_network
 from svrn.parts.output import Sizes
@@ -77,7 +77,7 @@ def train(run: Run, manifest: Manifest, run_dir: Path, *, progress: Progress | N
 
 
 def finished(run_dir: Path, key: str) -> bool:
-    """Whether every file of the run is there and run.json, the last one written, names this run and these weights.
+    """Whether every file of the run is there and run.json, the last one written, names it, its weights and its log.
 
     Raises:
         UserError: the folder holds another run.
@@ -86,19 +86,19 @@ def finished(run_dir: Path, key: str) -> bool:
         return False
     try:
         record = json.loads((run_dir / "run.json").read_text(encoding="utf-8"))
-        found, digest = record["key"], record["model_digest"]
+        found, digests = record["key"], (record["model_digest"], record["log_digest"])
     except (ValueError, KeyError, TypeError):
         return False
     if found != key:
         raise UserError(
             f"this folder holds run {found}, not {key}", where=str(run_dir), mend="give every run its own folder"
         )
-    return bool(sha256_of(run_dir / "model.safetensors") == digest)
+    return (sha256_of(run_dir / "model.safetensors"), sha256_of(run_dir / "train.parquet")) == digests
 
 
 def _lock(run_dir: Path) -> int:
     with disk_errors(run_dir):
-        run_dir.mkdir(parents=True, exist_ok=True)
+        make_folder(run_dir)
     lock = try_lock(run_dir / ".lock")
     if lock is None:
         raise UserError(

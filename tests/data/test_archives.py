@@ -275,6 +275,25 @@ def test_a_link_in_the_folder_does_not_lead_out(tmp_path: Path) -> None:
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["outside", "out.old", "out-", "o"])
+def test_a_link_to_a_neighbour_whose_name_begins_alike_leads_out_too(name: str, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / name / "deeper").mkdir(parents=True)
+    for target in (tmp_path / name, tmp_path / name / "deeper"):
+        (tmp_path / "out" / "VeRi").symlink_to(target)
+        with pytest.raises(UserError, match="leads out"):
+            unpack(make_zip(tmp_path / "a.zip", CONTENT), tmp_path / "out")
+        (tmp_path / "out" / "VeRi").unlink()
+    assert [path.name for path in (tmp_path / name).rglob("*")] == ["deeper"]
+
+
+def test_a_link_within_the_folder_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "out" / "there").mkdir(parents=True)
+    (tmp_path / "out" / "VeRi").symlink_to(tmp_path / "out" / "there")
+    unpack(make_zip(tmp_path / "a.zip", CONTENT), tmp_path / "out")
+    assert {f"VeRi/{name}" for name in files_in(tmp_path / "out" / "there")} == set(CONTENT)
+
+
 @pytest.mark.parametrize("kind", ["zip", "tar.gz", "tar.bz2", "tar.xz"])
 def test_a_bomb_is_refused_before_it_is_written(kind: str, tmp_path: Path) -> None:
     archive = MAKERS[kind](tmp_path / f"bomb.{kind}", {f"{n}.bin": bytes(4_000_000) for n in range(4)})

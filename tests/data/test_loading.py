@@ -120,6 +120,21 @@ def test_cache_is_made_once_and_equals_decoding(manifest, tmp_path):
         assert (store.fetch(rows) == direct.fetch(rows)).all()
 
 
+def test_the_same_images_in_another_order_are_another_cache(manifest, tmp_path):
+    """Rows of the packed file are positions: a cache of the same images must not be read in another order."""
+    images = training_images(manifest)
+    rows = np.arange(len(images.files))
+    direct = ImageStore(images.files, images.fingerprints, Input(size=32)).fetch(rows)
+    for order in (rows, rows[::-1], np.roll(rows, 1)):
+        files, texts = [images.files[i] for i in order], [images.fingerprints[i] for i in order]
+        store = ImageStore(files, texts, Input(size=32), folder=tmp_path / "cache")
+        assert (store.fetch(rows) == direct[order]).all()
+    assert len(list((tmp_path / "cache").glob("*.npy"))) == 3
+    for other in (Input(size=16), Input(size=32, interpolation="bilinear")):
+        cached = ImageStore(images.files, images.fingerprints, other, folder=tmp_path / "cache").fetch(rows)
+        assert (cached == ImageStore(images.files, images.fingerprints, other).fetch(rows)).all()
+
+
 def test_a_cache_cut_short_is_made_again(manifest, tmp_path):
     images = training_images(manifest)
     packed(images.files, images.fingerprints, 32, "bicubic", tmp_path / "cache")

@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from svrn.backbones.weights import file_digest
 from svrn.cli import load
 from svrn.data.embeddings import Embeddings, write_embeddings
 from svrn.data.manifest import Manifest, write_manifest
 from svrn.errors import UserError
 from svrn.evaluation import approximate, search
 from svrn.evaluation.embedding import PassOptions
-from svrn.backbones.weights import file_digest
 
 
 def call(*words: str | Path) -> str:

@@ -83,6 +83,12 @@ def test_a_missing_seed_makes_the_cell_incomplete_and_the_mean_is_over_what_is_t
     assert result.status == "incomplete (1 of 2 seeds)"
     assert result.mean == json.loads(_metrics_file(cell, 0).read_text())["mAP"]
     assert result.std is None
+    there = cell.evaluations[0].run
+    assert result.runs == (there,) and result.values == (result.mean,)
+    rows = pq.read_table(load_report("fake").write_cells()).to_pylist()
+    row = next(r for r in rows if (r["table"], r["row"], r["column"]) == ("table2", "Scheme b", "veri776.mAP"))
+    assert (row["n_seeds"], row["run_keys"], row["std"]) == (1, [there], None)
+    assert row["status"] == "incomplete (1 of 2 seeds)"
     shutil.rmtree(cell.evaluations[0].folder)
     assert _cell(load_report("fake").results, "table2", "Scheme b", "veri776.mAP").state == NOT_RUN
 

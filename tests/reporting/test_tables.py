@@ -6,13 +6,14 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from svrn.reporting.latex import as_latex, escape
+from svrn.reporting.latex import as_latex, as_page, escape
 from svrn.reporting.pdf import compile_latex, write_pdf
 from svrn.reporting.plaintext import as_text
 from svrn.reporting.sheet import as_reported
@@ -141,6 +142,64 @@ def test_metrics_are_nested_numbers(project: Path) -> None:
     assert leaf["difference"] == pytest.approx(leaf["mean"] - 85.5, abs=1e-5)
     assert "PVEN" not in tree["table1"]
     assert all("." not in key and " " not in key for table in tree.values() for key in table)
+
+
+def test_what_latex_reads_as_a_command_is_written_as_a_letter() -> None:
+    """Without a LaTeX at hand: every letter that it would act on, as its manuals say to write it."""
+    meant = {
+        "&": "\\&", "%": "\\%", "$": "\\$", "#": "\\#", "_": "\\_", "{": "\\{", "}": "\\}",
+        "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "\\": "\\textbackslash{}",
+        "±": "$\\pm$", "−": "$-$", "·": "$\\cdot$", "–": "--",
+    }  # fmt: skip
+    for letter, written in meant.items():
+        assert escape(letter) == written
+        assert escape(f"a{letter}b{letter}") == f"a{written}b{written}"
+    assert escape("plain 12.5 (x)") == "plain 12.5 (x)"
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_is_sound_latex_without_latex(report: SuiteReport, name: str) -> None:
+    """Each row has the cells that its columns take, groups close, and the number is the paper's."""
+    latex = as_latex(report.sheet(name))
+    assert latex.count("{") - latex.count("\\{") == latex.count("}") - latex.count("\\}")
+    opened = re.findall(r"\\(begin|end)\{(\w+)\}", latex)
+    assert [one for one in opened if one[1] != "document"] == [
+        ("begin", "table"),
+        *(("begin", "tabular"), ("end", "tabular")),
+        *(("begin", "minipage"), ("end", "minipage")),
+        ("end", "table"),
+    ]
+    columns = re.search(r"\\begin\{tabular\}\{@\{\}(\w+)@\{\}\}", latex)
+    assert columns is not None
+    body = latex[latex.index("\\toprule") : latex.index("\\bottomrule")]
+    rows = [line for line in body.splitlines() if line.endswith("\\\\")]
+    assert len(rows) > 2
+    for row in rows:
+        spans = [int(number) - 1 for number in re.findall(r"\\multicolumn\{(\d+)\}", row)]
+        assert len(re.findall(r"(?<!\\)&", row)) + 1 + sum(spans) == len(columns[1]), row
+    ends = [int(right) for right in re.findall(r"\\cmidrule\(lr\)\{\d+-(\d+)\}", body)]
+    assert ends == sorted(ends) and all(end <= len(columns[1]) for end in ends)
+    number = int(name.removeprefix("table"))
+    assert f"\\ifdefined\\svrnnumbered\\setcounter{{table}}{{{number - 1}}}\\fi\n" in latex
+    assert latex.index("\\setcounter") < latex.index("\\caption")
+    assert f"\\label{{tab:svrn-{name}}}" in latex
+    alone, rest = latex.split("\\begin{table}")
+    assert "\\expandafter\\ifx\\csname @nodocument\\endcsname\\relax\\else\n" in alone
+    assert (
+        alone.index("\\documentclass")
+        < alone.index("\\usepackage{booktabs}\n  \\def")
+        < alone.index("\\begin{document}")
+    )
+    assert "\\def\\svrnalone{}\\def\\svrnnumbered{}" in alone and alone.rstrip().endswith("\\fi")
+    assert rest.endswith("\\svrnend\n") and "\\ifdefined\\svrnalone\\def\\svrnend{\\end{document}}" in rest
+
+
+def test_the_page_of_all_tables_tells_nothing_of_the_time() -> None:
+    page = as_page(["table1", "mine"])
+    for line in ("\\pdfinfoomitdate=1", "\\pdftrailerid{}", "\\pdfsuppressptexinfo=-1", "\\def\\svrnnumbered{}"):
+        assert f"{line}\n" in page
+    assert page.index("\\input{table1.tex}\n\\input{mine.tex}") > page.index("\\begin{document}")
+    assert page.rstrip().endswith("\\end{document}")
 
 
 @pytest.mark.parametrize("text", ["a_b%c&d#e$f{g}h~i^j\\k", "50% ± 3", "−1 · /", "<script>"])

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -19,6 +20,7 @@ from svrn.errors import Interrupted, UserError
 from svrn.training import train
 from svrn.training.checkpoints import Checkpoint, load_newest, save_checkpoint, steps_saved
 from svrn.training.records import read_events
+from svrn.training.session import finished
 
 OFTEN = {"execution": {"checkpoint_minutes": 1e-6}}
 
@@ -85,6 +87,20 @@ def test_a_finished_run_is_left_alone(undisturbed, patterns, capsys):
     train(run, patterns, folder)
     assert "finished already" in capsys.readouterr().err
     assert {p: p.stat().st_mtime_ns for p in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "train.parquet"])
+def test_a_finished_run_whose_results_were_replaced_is_trained_again(undisturbed, patterns, tmp_path, name):
+    """Its record names the digests of its weights and its log: another run's, put in their place, do not pass."""
+    run, wanted, folder = undisturbed
+    other = small_run(patterns, OFTEN, {"training": {"seed": 1}})
+    train(other, patterns, tmp_path / "other")
+    shutil.copytree(folder, tmp_path / "run")
+    shutil.copyfile(tmp_path / "other" / name, tmp_path / "run" / name)
+    assert not finished(tmp_path / "run", run.key)
+    train(run, patterns, tmp_path / "run")
+    assert results(tmp_path / "run") == wanted
+    assert finished(tmp_path / "run", run.key)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])

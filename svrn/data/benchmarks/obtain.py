@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from svrn.data.benchmarks.download import download
 from svrn.data.benchmarks.official import OFFICIAL
 from svrn.data.benchmarks.textlists import reading
 from svrn.errors import Unusable, UserError
-from svrn.files import disk_errors
+from svrn.locks import file_lock
 
 LAYOUTS: tuple[Layout, ...] = ("veri776", "vehicleid", "veriwild", "list")
 # A folder of each layout holds one of these.
@@ -158,9 +157,6 @@ def _render(named: Named, source: Path) -> Path:
     assert embedded is not None
     here = source.absolute().parent
     pictures = here.parent / "embedded" / embedded.preset if here.name == named.name else here / "rendered-images"
-    with disk_errors(pictures):
-        pictures.mkdir(parents=True, exist_ok=True)
-    with (pictures / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with file_lock(pictures / ".lock"):
         render_benchmark(embedded.preset, named.benchmark.layout, source, split=embedded.split, images=pictures)
     return source

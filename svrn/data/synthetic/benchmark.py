@@ -15,7 +15,7 @@ from svrn.data.synthetic.planning import TEST_SPLITS, images, parts
 from svrn.data.synthetic.presets import Preset, preset_named
 from svrn.data.synthetic.seeds import GENERATOR_VERSION, digest
 from svrn.errors import UserError
-from svrn.files import write_json
+from svrn.files import disk_errors, sync_file_system, write_json
 
 MARK = ".render.json"
 """Says from the first moment what a folder is being made into, so that only that is ever continued there."""
@@ -70,6 +70,9 @@ def render_benchmark(
     for item in placed:
         for file in item.files:
             link(cached(cache, item.image.digest), out / file)
+    for folder in (cache, out):  # before the file that says that all of them are there
+        with disk_errors(folder):
+            sync_file_system(folder)
     return write_ground_truth(placed, cache, out, {f"svrn.{name}": value for name, value in mark.items()})
 
 

@@ -130,7 +130,8 @@ def _draw_batch(batch: _Batch) -> int:
 def _save(picture: Image.Image, comment: bytes, path: Path) -> None:
     """Write an image under its final name in one step.
 
-    Not synced one by one, unlike `svrn.files.atomic_write`: a file that a power cut left empty is drawn again.
+    Not synced one by one, unlike `svrn.files.atomic_write`: a file that a power cut left in parts is drawn again, and
+    a benchmark's are synced together before it counts as rendered.
     """
     with disk_errors(path):
         path.parent.mkdir(exist_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from svrn.config.tables import TIMINGS
+from svrn.files import make_folder
 from svrn.reporting.suite import SuiteReport
 
 #: Where the paper's own gain is read: the rows of the suite's method and baseline in this table and column.
@@ -17,7 +18,7 @@ def write_figures(report: SuiteReport) -> list[Path]:
     from svrn.reporting.figures.style import save, styled
 
     study, records, folder = report.study, report.records, report.folder / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     paths: list[Path] = []
     methods = report.methods
     with styled():

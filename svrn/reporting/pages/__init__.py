@@ -7,7 +7,7 @@ import tempfile
 from importlib.resources import files
 from pathlib import Path
 
-from svrn.files import disk_errors
+from svrn.files import disk_errors, make_folder, sync, sync_file_system
 from svrn.reporting.pages import catalogue, cellpage, site
 from svrn.reporting.pages.salience import overlays
 from svrn.reporting.pages.thumbnails import write_thumbnails
@@ -26,13 +26,15 @@ def write_pages(report: SuiteReport) -> Path:
     """
     final = report.folder / "report"
     with disk_errors(final):
-        report.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(report.folder)
         aside = Path(tempfile.mkdtemp(prefix=".report.", dir=report.folder))
         try:
             _build(report, aside)
             aside.chmod(0o755)
+            sync_file_system(aside)
             shutil.rmtree(final, ignore_errors=True)
             aside.rename(final)
+            sync(report.folder)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     return final / "index.html"

@@ -184,6 +184,21 @@ def test_unified_layer_is_one_function_for_all_stages() -> None:
             torch.testing.assert_close(layer(features)[stage, image], expected)
 
 
+def test_unified_layer_normalises_all_stages_together() -> None:
+    """In training its BN sees the stages' features as one population: stages that lie apart stay apart."""
+    torch.manual_seed(1)
+    layer = UnifiedLayer(6, 2, residual=False).train()
+    features = torch.randn(3, 4, 6) + torch.tensor([0.0, 5.0, -9.0]).view(3, 1, 1)
+    first, norm, _, last = layer.layers
+    rows = [first.weight @ features[stage, image] for stage in range(3) for image in range(4)]
+    mean = sum(rows) / len(rows)
+    variance = sum((row - mean) ** 2 for row in rows) / len(rows)
+    made = layer(features)
+    for number, row in enumerate(rows):
+        expected = last.weight @ ((row - mean) / (variance + norm.eps).sqrt()).clamp(min=0) + last.bias
+        torch.testing.assert_close(made[number // 4, number % 4], expected, rtol=1e-4, atol=1e-5)
+
+
 def test_residual_unified_layer_starts_as_the_identity() -> None:
     features = torch.randn(3, 4, 6)
     torch.testing.assert_close(UnifiedLayer(6, 2, residual=True)(features), features)

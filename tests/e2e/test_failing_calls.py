@@ -1,0 +1,220 @@
+"""Any call that a command makes to the operating system may fail, with any of its answers, once or from then on.
+
+As SQLite's anomaly tests do: fail the first call, the second, ... until the command succeeds. Whatever fails, the
+command says one thing on stderr and exits with 2 (or does its work without what failed), leaves nothing half-written
+under a final name, and the same command, called again, ends with the bytes of a command never disturbed.
+
+`make test` walks through the calls in strides; `make campaign` takes every call with every error.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import json
+import shutil
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "training"))
+sys.path.insert(0, str(Path(__file__).parent))
+
+from failing_calls import Failure, run_command
+from fault_project import make_project, results_of
+from worlds import processes
+
+pytestmark = pytest.mark.e2e
+
+ERRORS = (
+    errno.ENOSPC,
+    errno.EACCES,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENOLCK,
+    errno.EROFS,
+    errno.ENODEV,
+    errno.ESTALE,
+    errno.ENAMETOOLONG,
+    errno.EPERM,
+)
+#: Calls of each command that fail in `make test`: spread over all it makes.
+A_FEW = 6
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A command, and the project as it finds it."""
+
+    arguments: list[str]
+    project: Path
+
+
+PRELOADED = [
+    "torch",
+    "fault_project",
+    "worlds",
+    "failing_calls",
+    "svrn.cli.train",
+    "svrn.cli.embed",
+    "svrn.training.session",
+]
+_CONTEXT = processes()
+
+
+def call(project: Path, arguments: list[str], failure: Failure | None = None) -> tuple[int, str, list[str]]:
+    """Exit code, words, and the calls that were counted."""
+    said = project.with_suffix(".said")
+    _CONTEXT.set_forkserver_preload(PRELOADED)
+    child = _CONTEXT.Process(target=run_command, args=(project, arguments, failure, said))
+    child.start()
+    child.join()
+    return child.exitcode, said.read_text(errors="replace"), said.with_suffix(".calls").read_text().splitlines()
+
+
+def small_project(folder: Path) -> None:
+    """fault_project's, with two steps of training and an archive to unpack."""
+    make_project(folder)
+    suite = folder / "params" / "suites" / "faults.yaml"
+    content = yaml.safe_load(suite.read_text())
+    content["overrides"]["training"]["optimisation"] |= {"epochs": 1, "batches_per_epoch": 2}
+    suite.write_text(yaml.safe_dump(content))
+    source = folder / "data" / "patterns"
+    table = pd.read_parquet(source / "manifest.parquet")
+    table["split"] = [
+        "train" if v < 4 else "gallery" if c else "query"
+        for v, c in zip(table["vehicle"], table["camera"], strict=True)
+    ]
+    table[["image", "path", "vehicle", "camera", "split"]].to_csv(source / "list.csv", index=False)
+    for name in ("manifest.parquet", "manifest.json"):
+        (source / name).unlink()
+    own = folder / "params" / "benchmarks" / "patterns.yaml"
+    own.write_text(yaml.safe_dump(yaml.safe_load(own.read_text()) | {"root": "data/patterns/list.csv"}))
+    with zipfile.ZipFile(folder / "a.zip", "w") as archive:
+        for number in range(3):
+            archive.writestr(f"VeRi/image_train/{number}.jpg", bytes([number]) * 100)
+
+
+@pytest.fixture(scope="module")
+def stages(tmp_path_factory) -> dict[str, Stage]:
+    """Every command with the project before it, each made by the commands before it."""
+    base = tmp_path_factory.mktemp("failing")
+    project = base / "project"
+    small_project(project)
+    found: dict[str, Stage] = {}
+
+    def stage(name: str, *arguments: str) -> None:
+        before = base / f"before-{name}"
+        shutil.copytree(project, before)
+        found[name] = Stage(list(arguments), before)
+        done = call(project, list(arguments))
+        assert done[0] == 0, done[1]
+
+    stage("verify", "data", "verify", "patterns", "--decode")
+    stage("manifest", "data", "manifest", "patterns", "--out", "data/patterns/manifest.parquet")
+    stage("plan", "plan", "--suite", "faults", "--json")
+    said = call(project, found["plan"].arguments)[1]
+    run = min(one["key"] for one in json.loads(said)["runs"])
+    folder = f"results/runs/{run}"
+    stage("unpack", "data", "unpack", "a.zip", "--out", "data/unpacked")
+    stage("train", "train", run, "--suite", "faults")
+    stage("embed", "embed", run, "patterns", "--suite", "faults")
+    embeddings = next((project / folder / "embeddings").glob("*.parquet")).relative_to(project)
+    rest = ["--manifest", "data/patterns/manifest.parquet", "--protocol", "veri776", "--test", "test"]
+    stage("evaluate", "evaluate", "--embeddings", str(embeddings), *rest, "--out", f"{folder}/evaluations/e")
+    stage("search", "search", "data/patterns/0000_c000.png", "--run", run, "--gallery", "data/patterns")
+    stage("cells", "report", "cells", "--suite", "faults")
+    stage("table", "report", "table", "table2", "--suite", "faults")
+    stage("metrics", "report", "metrics", "--suite", "faults")
+    stage("pages", "report", "pages", "--suite", "faults")
+    return found
+
+
+def whole_files(project: Path) -> dict[str, bytes]:
+    """What must be whole: every file under a final name that does not tell of times and machines."""
+    found = {name: content for name, content in results_of(project).items() if "/checkpoints/" not in name}
+    for path in sorted((project / "data").rglob("*")):
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(project).parts):
+            found[str(path.relative_to(project))] = path.read_bytes()
+    return found
+
+
+def disturb(stage: Stage, failures: Iterator[Failure], folder: Path) -> int:
+    """Call with each failure, then again without; the number of failures that were met."""
+    undisturbed = folder / "undisturbed"
+    shutil.copytree(stage.project, undisturbed)
+    assert call(undisturbed, stage.arguments)[0] == 0
+    before, wanted = whole_files(stage.project), whole_files(undisturbed)
+    number = 0
+    for failure in failures:
+        project = folder / f"p{number}"
+        shutil.copytree(stage.project, project)
+        code, said, calls = call(project, stage.arguments, failure)
+        number += 1
+        place = f"{failure} ({calls[failure.first - 1] if len(calls) >= failure.first else 'not reached'}): {said}"
+        assert "Traceback" not in said, place
+        found = (1,) if "verify" in stage.arguments else ()  # an image that cannot be read is a deviation
+        assert code in (0, 2, *found), f"{code}, {place}"
+        assert code == 0 or "svrn: " in said or "verdict: " in said, place
+        for name, content in whole_files(project).items():
+            assert content in (before.get(name), wanted.get(name)), f"{name}: {place}"
+        code, said, _ = call(project, stage.arguments)
+        assert code == 0, f"called again after {place}: {said}"
+        again = whole_files(project)
+        assert again.keys() == wanted.keys(), f"called again after {place}"
+        assert [name for name in wanted if again[name] != wanted[name]] == [], f"called again after {place}"
+        left = [str(path) for path in project.rglob(".*") if ".part" in path.name or path.name.startswith(".report.")]
+        assert not left or failure.lasting, f"{left}, {place}"
+        shutil.rmtree(project)
+    return number
+
+
+NAMES = (
+    "plan",
+    "verify",
+    "manifest",
+    "unpack",
+    "train",
+    "embed",
+    "evaluate",
+    "search",
+    "cells",
+    "table",
+    "metrics",
+    "pages",
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_calls_that_fail(name: str, stages: dict[str, Stage], tmp_path: Path) -> None:
+    stage = stages[name]
+    probe = tmp_path / "probe"
+    shutil.copytree(stage.project, probe)
+    total = len(call(probe, stage.arguments)[2])
+    kinds = itertools.cycle(ERRORS[NAMES.index(name) % len(ERRORS) :] + ERRORS[: NAMES.index(name) % len(ERRORS)])
+    places = sorted({1 + index * (total - 1) // (A_FEW - 1) for index in range(A_FEW)})
+    failures = (Failure(place, next(kinds), lasting=bool(index % 2)) for index, place in enumerate(places))
+    assert disturb(stage, failures, tmp_path) == len(places)
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(4 * 3600)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_call_with_every_error(name: str, stages: dict[str, Stage], tmp_path: Path) -> None:
+    stage = stages[name]
+    probe = tmp_path / "probe"
+    shutil.copytree(stage.project, probe)
+    total = len(call(probe, stage.arguments)[2])
+    failures = (
+        Failure(place, number, lasting)
+        for place in range(1, total + 1)
+        for number in ERRORS
+        for lasting in (False, True)
+    )
+    disturb(stage, failures, tmp_path)
