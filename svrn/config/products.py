@@ -238,9 +238,13 @@ def _cell_identity(cell: Cell) -> list[Any]:
     ]
 
 
-def forget_failed_sync(file: str) -> str:
-    """Remove the sign of a mirror that failed, so that it is tried again; gives the file's name back."""
-    sign = Path(file)
-    if sign.is_file() and sign.read_text(encoding="utf-8").strip() == "failed":
-        sign.unlink()
-    return file
+def mirror_attempt(sign: str) -> int:
+    """Which attempt at the MLflow mirror is due, from the file that the last one left: `synced N` or `failed N`.
+
+    A parameter of the rule, so that a failed mirror is tried again and a mirror that was made is not: the number is
+    the last attempt's own where it was made, one more where it failed. Asking changes nothing on disk.
+    """
+    file = Path(sign)
+    words = file.read_text(encoding="utf-8").split() if file.is_file() else []
+    last = int(words[1]) if len(words) > 1 and words[1].isdecimal() else 0
+    return last + 1 if words[:1] == ["failed"] else last
