@@ -59,6 +59,7 @@ lock:
 	  --custom-compile-command "make lock" --extra test pyproject.toml -o requirements-test.lock
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --custom-compile-command "make lock" -c requirements-test.lock pyproject.toml -o requirements.lock
+	$(PYTHON) tools/environment_file.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -1,3 +1,3 @@
 """A traceable reproduction of SVRN, the Salience-Navigated Vehicle Re-identification Network."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -16,7 +16,7 @@ rule cells:
         suite=suite,
         cells=lambda wildcards: products.cells_fingerprint(study.now),
     message:
-        "Collecting the cells of {SUITE}"
+        f"Collecting the cells of {SUITE}"
     shell:
         "svrn report cells --suite {params.suite} > {log} 2>&1"
 
