@@ -26,9 +26,9 @@ def or_stop(load, *arguments):
 
 
 def repository():
-    """The folder that this workflow is part of; None where the workflow comes over the network."""
-    here = workflow.current_basedir
-    return Path(str(here)).resolve().parents[1] if here.is_local else None
+    """The folder that this workflow is part of; None where the workflow is not on disk."""
+    here = Path(str(workflow.current_basedir))  # an address is no folder
+    return here.resolve().parents[1] if here.is_dir() else None
 
 
 or_stop(products.check_module, VERSION, workflow.modifier.path_modifier.prefix)
