@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUTF8 := 1
 CORES ?= all
 
-.PHONY: help tables env test lint format bench ui schemas lock campaign report clean
+.PHONY: help tables env test lint format bench ui schemas lock campaign report release pictures clean
 
 help:
 	@echo "make tables    environment from the lock file, then the demo suite to its tables"
@@ -17,6 +17,8 @@ help:
 	@echo "make bench     speed and memory against the physical limit, and the peers in PEERS=DIR; LARGE=1 adds Large's size"
 	@echo "make lint      ruff, mypy, import-linter, snakefmt, snakemake --lint"
 	@echo "make campaign  the long fault campaign: 200 kills"
+	@echo "make pictures  README's and the pages' pictures made anew, from the demo suite"
+	@echo "make release   what a release needs, checked; nothing is published"
 
 tables: env
 	snakemake all_tables --cores $(CORES)
@@ -50,6 +52,9 @@ ui: env
 
 campaign: $(VENV)/.installed-test
 	pytest -m campaign -n 0
+
+release: $(VENV)/.installed-test
+	$(BIN)/python tools/release.py
 
 schemas: env
 	$(BIN)/python -m svrn.config.generate
