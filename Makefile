@@ -53,6 +53,11 @@ ui: env
 campaign: $(VENV)/.installed-test
 	pytest -m campaign -n 0
 
+# The demo suite's report, photographed, and the contact sheet: minutes once the suite is made. Needs Chromium.
+pictures: report $(VENV)/.installed-test
+	$(BIN)/python tools/report_pictures.py
+	$(BIN)/python -m svrn.data.synthetic.contact_sheet docs/img/embedded-contact-sheet.jpg
+
 release: $(VENV)/.installed-test
 	$(BIN)/python tools/release.py
 
