@@ -18,7 +18,8 @@ def test_the_shortest_training_is_the_training(smoke: Project) -> None:
     assert done.code == 0, done.text
     losses = [float(value) for value in re.findall(r"step \d+: total ([\d.]+)", done.text)]
     runs = json.loads(smoke.run("svrn", "plan", "--suite", "smoke", "--json").text)["runs"]
-    folder = smoke.folder / "results" / "runs" / runs[0]["key"]
+    (key,) = [run["key"] for run in runs if done.text.startswith(f"{run['label']}, step")]
+    folder = smoke.folder / "results" / "runs" / key
     assert losses == pytest.approx(pd.read_parquet(folder / "train.parquet")["total"].tolist(), abs=2e-4)
     (mean,) = re.findall(r"'mAP': ([\d.]+)", done.text)
     scored = [json.loads(file.read_text()) for file in folder.glob("evaluations/*/metrics.json")]
