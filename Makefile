@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUTF8 := 1
 CORES ?= all
 
-.PHONY: help tables env test lint format bench ui schemas lock campaign golden mutants report clean
+.PHONY: help tables env test lint format bench ui schemas lock campaign golden mutants report release pictures clean
 
 help:
 	@echo "make tables    environment from the lock file, then the demo suite to its tables"
@@ -19,6 +19,8 @@ help:
 	@echo "make campaign  the long fault campaign: 200 kills, 200 power cuts"
 	@echo "make golden    what small trainings give now against what was written down; WRITE=1 writes it anew"
 	@echo "make mutants   wrong code on purpose: every mutant must fail a test; LISTS=evaluator for one list"
+	@echo "make pictures  README's and the pages' pictures made anew, from the demo suite"
+	@echo "make release   what a release needs, checked; nothing is published"
 
 tables: env
 	snakemake all_tables --cores $(CORES)
@@ -59,6 +61,14 @@ golden: $(VENV)/.installed-test
 mutants: $(VENV)/.installed-test
 	$(BIN)/python tools/mutants.py $(LISTS)
 
+# The demo suite's report, photographed, and the contact sheet: minutes once the suite is made. Needs Chromium.
+pictures: report $(VENV)/.installed-test
+	$(BIN)/python tools/report_pictures.py
+	$(BIN)/python -m svrn.data.synthetic.contact_sheet docs/img/embedded-contact-sheet.jpg
+
+release: $(VENV)/.installed-test
+	$(BIN)/python tools/release.py
+
 schemas: env
 	$(BIN)/python -m svrn.config.generate
 
@@ -67,6 +77,7 @@ lock:
 	  --custom-compile-command "make lock" --extra all --extra test pyproject.toml -o requirements-test.lock
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --custom-compile-command "make lock" -c requirements-test.lock --extra all pyproject.toml -o requirements.lock
+	$(PYTHON) tools/environment_file.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -13,7 +13,8 @@ from typing import Any
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-_SEEN_BY_ALL = ("train",)
+#: Also `reid_train`, where another workflow calls this one with a prefix.
+_TRAINING = re.compile(r"(\w+_)?train")
 _KEPT_OPTIONS = (
     "--cores",
     "-c",
@@ -59,7 +60,7 @@ class LogHandler(LogHandlerBase):
         """Take a record in; a training that ended is told with the time left."""
         event = getattr(record, "event", None)
         if event == LogEvent.RUN_INFO:
-            self.calls.trainings = int(record.stats.get("train", 0))  # type: ignore[attr-defined]
+            self.calls.trainings = _trainings(record.__dict__["stats"])
         elif event == LogEvent.JOB_INFO:
             self._begins(record)
         elif event == LogEvent.JOB_FINISHED:
@@ -83,12 +84,12 @@ class LogHandler(LogHandlerBase):
         self.calls.failed.pop(number, None)  # tried again
         job = Job(facts["rule_name"], _paths(facts["output"]), _paths(facts["log"]), time.monotonic())
         self.calls.jobs[number] = job
-        if job.rule in _SEEN_BY_ALL and not self.calls.began:
+        if _TRAINING.fullmatch(job.rule) and not self.calls.began:
             self.calls.began = job.began
 
     def _ends(self, number: int) -> None:
         job = self.calls.jobs.get(number)
-        if job is None or job.rule not in _SEEN_BY_ALL:
+        if job is None or not _TRAINING.fullmatch(job.rule):
             return
         calls = self.calls
         calls.lengths.append(time.monotonic() - job.began)
@@ -123,6 +124,10 @@ class LogHandler(LogHandlerBase):
     def needs_rulegraph(self) -> bool:
         """No."""
         return False
+
+
+def _trainings(stats: dict[str, int]) -> int:
+    return sum(int(count) for rule, count in stats.items() if _TRAINING.fullmatch(rule))
 
 
 def summary(failed: Any, argv: list[str]) -> str:

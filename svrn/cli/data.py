@@ -86,6 +86,19 @@ def unpack(
 
 
 @app.command()
+def obtain(
+    benchmark: Name,
+    out: Annotated[Path, typer.Option(help="The folder to unpack or render into, usually data/BENCHMARK/source.")],
+    params: Params = PARAMS,
+) -> None:
+    """Unpack or render a benchmark where its manifest will be read from; one with a folder of its own stays there."""
+    from svrn.data.benchmarks.obtain import find_benchmark
+    from svrn.data.benchmarks.obtain import obtain as obtain_benchmark
+
+    print(f"{benchmark}: {obtain_benchmark(find_benchmark(benchmark, params), out)}")
+
+
+@app.command()
 def manifest(
     benchmark: Name,
     out: Annotated[Path, typer.Option(help="The manifest to write, usually data/BENCHMARK/manifest.parquet.")],

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from svrn.config.places import find, names
 from svrn.errors import UserError
 
 M = TypeVar("M", bound=BaseModel)
@@ -16,16 +17,15 @@ Tree = dict[str, Any]
 
 
 def read_tree(file: Path) -> Tree:
-    """The mapping in a YAML file ({} for an empty one).
+    """The mapping in a YAML file ({} for an empty one); a file of params/ is looked for in every place (`places`).
 
     Raises:
         UserError: no such file, not YAML, not a mapping, a key that stands twice.
     """
     try:
-        text = file.read_text(encoding="utf-8")
+        text = find(file).read_text(encoding="utf-8")
     except FileNotFoundError:
-        there = sorted(p.stem for p in file.parent.glob("*.yaml"))
-        raise UserError("no such file", where=str(file), mend=suggestion(file.stem, there)) from None
+        raise UserError("no such file", where=str(file), mend=suggestion(file.stem, names(file.parent))) from None
     except (IsADirectoryError, UnicodeDecodeError, PermissionError) as error:
         raise UserError(f"cannot be read: {error}", where=str(file)) from error
     try:

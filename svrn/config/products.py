@@ -5,16 +5,19 @@ Light, as all of svrn.config: the workflow asks when it is parsed, and again on 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from svrn import __version__
 from svrn.config.annotations import LABELS_VERSION, SIDECAR
 from svrn.config.benchmark import Benchmark
-from svrn.config.documents import suggestion
+from svrn.config.documents import suggestion, validate
 from svrn.config.identity import EVALUATION_SEMANTICS as EVALUATION_SEMANTICS
 from svrn.config.identity import effective_inference, key_of, run_identity
+from svrn.config.places import PARAMS_VARIABLE, SETTINGS_VARIABLE, SOURCE_VARIABLE, installed_from
 from svrn.config.schedule import positions, priorities
 from svrn.config.study import DATA, Cell, Embedding, Evaluation, Run, Study, digests_of, load_study
 from svrn.config.suite import ROLES, Settings
@@ -42,6 +45,47 @@ def check_command_line(config: dict[str, Any]) -> None:
                 mend=suggestion(key, list(Settings.model_fields)),
             )
     config.setdefault("suite", Settings().suite)
+
+
+def settings_of(config: dict[str, Any]) -> Settings:
+    """Snakemake's configuration, a calling workflow's included, as settings.
+
+    Raises:
+        UserError: a setting of a wrong type.
+    """
+    return validate(Settings, config, where="--config or the calling workflow's config")
+
+
+def environment(settings: Settings, repository: Path | None) -> dict[str, str]:
+    """What the commands of the rules must know of the workflow that calls them, as environment variables.
+
+    repository: the folder that the workflow is part of, where it is on disk; else parameters and package are those
+    that are installed.
+    """
+    known = {SETTINGS_VARIABLE: settings.model_dump_json()}
+    if repository is None:
+        return {**known, SOURCE_VARIABLE: installed_from()}
+    return {**known, PARAMS_VARIABLE: str(repository / "params"), SOURCE_VARIABLE: str(repository)}
+
+
+def check_module(version: str, prefix: object) -> None:
+    """Refuse a workflow and a package of different versions, and a prefix before the workflow's files.
+
+    Raises:
+        UserError: either; the package's commands write below the working folder and know no prefix.
+    """
+    if version != __version__:
+        raise UserError(
+            f"this workflow is of version {version}, the package svrn that it calls of {__version__}",
+            where=str(Path(__file__).parents[1]),
+            mend=f"install svrn {version}, or name the tag v{__version__} in the module's `snakefile:`",
+        )
+    if prefix:
+        raise UserError(
+            f"the files of this workflow cannot be put below {prefix!r}",
+            where="module: prefix",
+            mend="leave `prefix` out; `snakemake --directory` chooses the folder of the whole",
+        )
 
 
 class CurrentStudy:
@@ -102,6 +146,10 @@ class CurrentStudy:
         pending = dict.fromkeys(cell.benchmark for cell in self.now.cells if cell.kind == "pending")
         return [name for name in self.read() if name in pending and self.data_digest(name) is not None]
 
+    def archived(self) -> list[str]:
+        """The benchmarks that are unpacked from the user's archives."""
+        return [name for name in self.read() if archives(self.now, name)]
+
     def data_digest(self, name: str) -> str | None:
         """The digest of all of a benchmark's images; None before its manifest is made."""
         digests = digests_of(name, self.now.benchmarks[name])
@@ -146,6 +194,13 @@ def render_options(study: Study, name: str) -> str:
     preset, split = benchmark.embedded.preset, benchmark.embedded.split
     only = f" --split {split}" if split != "main" else ""
     return f"--preset {preset} --layout {benchmark.layout} --images data/embedded/{preset}{only}"
+
+
+def archives(study: Study, name: str) -> list[str]:
+    """The archives that a benchmark is unpacked from; none where it has a root or an address."""
+    benchmark = study.benchmarks[name]
+    named = [] if benchmark.root or benchmark.url else benchmark.archive
+    return [str(Path(os.path.expandvars(text)).expanduser()) for text in named]
 
 
 def source(study: Study, name: str) -> str:
@@ -243,9 +298,13 @@ def _cell_identity(cell: Cell) -> list[Any]:
     ]
 
 
-def forget_failed_sync(file: str) -> str:
-    """Remove the sign of a mirror that failed, so that it is tried again; gives the file's name back."""
-    sign = Path(file)
-    if sign.is_file() and sign.read_text(encoding="utf-8").strip() == "failed":
-        sign.unlink()
-    return file
+def mirror_attempt(sign: str) -> int:
+    """Which attempt at the MLflow mirror is due, from the file that the last one left: `synced N` or `failed N`.
+
+    A parameter of the rule, so that a failed mirror is tried again and a mirror that was made is not: the number is
+    the last attempt's own where it was made, one more where it failed. Asking changes nothing on disk.
+    """
+    file = Path(sign)
+    words = file.read_text(encoding="utf-8").split() if file.is_file() else []
+    last = int(words[1]) if len(words) > 1 and words[1].isdecimal() else 0
+    return last + 1 if words[:1] == ["failed"] else last

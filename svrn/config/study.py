@@ -19,11 +19,11 @@ from svrn.config.benchmark import Benchmark, load_benchmark
 from svrn.config.documents import merge, read_tree, validate
 from svrn.config.identity import evaluation_key, inference_key, run_key
 from svrn.config.parameters import RunParameters
+from svrn.config.places import PARAMS as PARAMS
 from svrn.config.suite import Suite, load_settings, load_suite
 from svrn.config.tables import Column, Row, Table
 from svrn.errors import UserError
 
-PARAMS = Path("params")
 DATA = Path("data")
 RESULTS = Path("results")
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
 from svrn.config.documents import merge, read_tree, suggestion, validate
+from svrn.config.places import PARAMS, SETTINGS_VARIABLE, find, names, settings_file
 from svrn.config.strict import Strict
 from svrn.config.tables import Row
 from svrn.errors import UserError
@@ -44,11 +47,17 @@ class Settings(Strict):
     roots: dict[str, str | None] = Field(
         default_factory=dict, description="folders of the user's benchmarks, by the benchmark file's name"
     )
+    container: str = Field(
+        "svrn.sif", description="image of the rules with `--software-deployment-method apptainer`: a file or an address"
+    )
 
 
 def load_settings(params: Path) -> Settings:
-    """The user's settings; UserError where the file is wrong."""
-    file = params / "config.yaml"
+    """The settings that the workflow was given, or the user's file; UserError where the file is wrong."""
+    given = os.environ.get(SETTINGS_VARIABLE)
+    if given is not None and params == PARAMS:
+        return validate(Settings, json.loads(given), where="the workflow's config")
+    file = settings_file(params)
     return validate(Settings, read_tree(file), where=str(file))
 
 
@@ -75,7 +84,6 @@ def load_suite(name: str, params: Path) -> Suite:
 def _read_suite(name: str, params: Path) -> Suite:
     folder = params / "suites"
     file = folder / f"{name}.yaml"
-    if not file.is_file():
-        there = sorted(p.stem for p in folder.glob("*.yaml"))
-        raise UserError(f"no suite is called {name!r}", where=str(folder), mend=suggestion(name, there))
+    if not find(file).is_file():
+        raise UserError(f"no suite is called {name!r}", where=str(folder), mend=suggestion(name, names(folder)))
     return validate(Suite, read_tree(file), where=str(file))

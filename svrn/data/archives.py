@@ -89,6 +89,9 @@ def make_way(out: Path, archives: Mapping[Path, str]) -> None:
     if all(_earlier(state, wanted.get(state.name, "")) for state in states):
         return
     with disk_errors(out):
+        if out.is_symlink():  # into a cache that projects share: theirs is left as it is
+            out.unlink()
+            return
         # What tells that the folder is ours goes last: a removal that is broken off goes on the next time.
         for path in sorted(out.iterdir(), key=lambda path: path.name == STATE_FOLDER):
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

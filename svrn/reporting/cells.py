@@ -56,6 +56,8 @@ class Result:
     state: COMPLETE, INCOMPLETE (some seeds are missing; the mean is over those that are there), NOT_RUN,
     REPORTED_ONLY (a rival's), NO_DATA (the benchmark's place is not known), LACKING (the benchmark lacks what the
     method reads: `cell.lacks`). wanted: seeds that make it complete.
+    embedded: ours is of a rendered benchmark, which the paper's number is not of. gain: ours less the plain baseline's
+    on the same test set (`comparable.with_gains`); None of the baseline itself and where either is incomplete.
     """
 
     cell: Cell
@@ -65,6 +67,8 @@ class Result:
     runs: tuple[str, ...] = ()
     spread: float | None = None
     interval: Interval | None = None
+    embedded: bool = False
+    gain: float | None = None
 
     @property
     def mean(self) -> float | None:
@@ -86,8 +90,8 @@ class Result:
 
     @property
     def difference(self) -> float | None:
-        """Ours less the paper's."""
-        reported = self.reported
+        """Ours less the paper's; None on an embedded benchmark: they are not of the same data."""
+        reported = None if self.embedded else self.reported
         return self.mean - reported if self.mean is not None and reported is not None else None
 
     @property

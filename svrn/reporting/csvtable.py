@@ -1,4 +1,4 @@
-"""A table as CSV: the paper's rows, and for each of its columns the paper's number, ours, and how they differ."""
+"""A table as CSV: for each column of the paper its number, ours, how they differ, and our gain over the baseline."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from svrn.reporting.cells import Result
 from svrn.reporting.sheet import Sheet
 
 #: What follows each column's name.
-PARTS = ("reported", "mean", "std", "seeds", "ci_low", "ci_high", "difference", "status")
+PARTS = ("reported", "mean", "std", "seeds", "ci_low", "ci_high", "difference", "gain", "status")
 
 
 def as_csv(sheet: Sheet) -> str:
@@ -35,6 +35,7 @@ def _parts(result: Result) -> list[str]:
         _number(interval.low if interval else None),
         _number(interval.high if interval else None),
         _number(result.difference),
+        _number(result.gain),
         result.status,
     ]
 

@@ -105,7 +105,11 @@ def _beside(sheet: Sheet) -> str:
 def _beside_heads(sheet: Sheet, lead: int) -> list[str]:
     above = [""] * lead + [f"\\multicolumn{{3}}{{c}}{{{escape(_title(h.above, h.short))}}}" for h in sheet.heads]
     rules = [f"\\cmidrule(lr){{{s}-{s + 2}}}" for s in range(lead + 1, lead + 1 + 3 * len(sheet.heads), 3)]
-    below = ["Method", *map(_name, sheet.attributes), *["paper", "ours", "diff."] * len(sheet.heads)]
+    below = [
+        "Method",
+        *map(_name, sheet.attributes),
+        *["paper", "ours", "gain" if sheet.embedded else "diff."] * len(sheet.heads),
+    ]
     return [_row(above), "".join(rules), _row(below)]
 
 
@@ -120,7 +124,7 @@ def _stacked(sheet: Sheet) -> str:
             lines.append("\\midrule")
         first = [escape(line.group or "") if line.group != group else ""] if grouped else []
         group = line.group
-        lines += _stacked_lines(line, first, grouped) if sheet.papers else [_alone(line, first)]
+        lines += _stacked_lines(line, first, grouped, sheet.embedded) if sheet.papers else [_alone(line, first)]
     return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
 
 
@@ -135,13 +139,14 @@ def _stacked_heads(sheet: Sheet, lead: int, grouped: bool) -> list[str]:
     return [_row(above), "".join(rules), _row([*below, *(escape(head.short) for head in sheet.heads)])]
 
 
-def _stacked_lines(line: Line, first: list[str], grouped: bool) -> list[str]:
+def _stacked_lines(line: Line, first: list[str], grouped: bool, embedded: bool) -> list[str]:
     attributes = [_attribute(a) for a in line.attributes]
     rows = [_row([*first, escape(line.method), *attributes, *map(_reported, line.entries)])]
     if line.ours:
         blank, none = [""] if grouped else [], [""] * len(attributes)
         rows.append(_row([*blank, "\\quad ours", *none, *map(_own, line.entries)]))
-        rows.append(_row([*blank, "\\quad difference", *none, *map(_difference, line.entries)]))
+        third = "gain over baseline" if embedded else "difference"
+        rows.append(_row([*blank, f"\\quad {third}", *none, *map(_difference, line.entries)]))
     return rows
 
 

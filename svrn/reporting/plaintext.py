@@ -8,9 +8,9 @@ _STARS = {1: "*", 2: "'", None: ""}
 
 
 def as_text(sheet: Sheet) -> str:
-    """The sheet in columns: the paper's number, ours, the difference. `*` and `'` mark a column's first and second.
+    """The sheet in columns: the paper's number, ours, the difference or the gain over our baseline.
 
-    Of a table that the paper does not have: ours alone.
+    `*` and `'` mark a column's first and second. Of a table that the paper does not have: ours alone.
     """
     blank = [""] * (1 + len(sheet.attributes))
     rows = [

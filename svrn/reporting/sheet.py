@@ -52,8 +52,8 @@ class Entry:
 
     @property
     def difference(self) -> str | None:
-        """Ours less the paper's, signed."""
-        value = self.result.difference
+        """Ours less the paper's, or on an embedded benchmark ours less our baseline's; signed."""
+        value = self.result.gain if self.result.embedded else self.result.difference
         return None if value is None else f"{value:+.1f}".replace("-", "−")
 
     @property
@@ -105,6 +105,11 @@ class Sheet:
     def stacked(self) -> bool:
         """Whether ours stands below the paper's instead of beside it, because there are too many columns."""
         return len(self.heads) > 4
+
+    @property
+    def embedded(self) -> bool:
+        """Whether our numbers are of rendered benchmarks, so that the third number is the gain over the baseline."""
+        return any(entry.result.embedded for line in self.lines for entry in line.entries)
 
     @property
     def papers(self) -> bool:
@@ -178,7 +183,7 @@ def _what_numbers_are(study: Study, results: Sequence[Result]) -> Iterable[str]:
     if embedded:
         yield (
             f"Our numbers are of the embedded, rendered benchmark ({', '.join(embedded)}) and do not stand for the real"
-            " ones that the paper's are of: a difference says nothing about the reproduction."
+            " ones that the paper's are of: what is shown beside ours is the gain over our baseline in the same column."
         )
 
 

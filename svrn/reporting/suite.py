@@ -12,6 +12,7 @@ from svrn.errors import UserError
 from svrn.files import write_json, write_text
 from svrn.reporting import latex
 from svrn.reporting.cells import Result, collect, write_cells
+from svrn.reporting.comparable import with_gains
 from svrn.reporting.csvtable import as_csv
 from svrn.reporting.intervals import Comparisons
 from svrn.reporting.methods import Method, main_methods
@@ -88,4 +89,4 @@ def load_report(suite: str | None) -> SuiteReport:
     """
     study = load_study(suite)
     records = Records()
-    return SuiteReport(study, records, collect(study, records))
+    return SuiteReport(study, records, with_gains(study, collect(study, records)))

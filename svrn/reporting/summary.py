@@ -12,7 +12,7 @@ _NOT_PLAIN = re.compile(r"[^\w+@%=-]+")
 
 
 def metrics_tree(results: Sequence[Result]) -> dict[str, Any]:
-    """table -> row -> column -> mean, std, seeds, difference; cells without a number are left out.
+    """table -> row -> column -> mean, std, seeds, difference, gain; cells without a number are left out.
 
     Names lose what DVC would read as a path's parts (points, spaces, brackets).
     """
@@ -25,6 +25,8 @@ def metrics_tree(results: Sequence[Result]) -> dict[str, Any]:
             leaf["std"] = round(result.std, 6)
         if result.difference is not None:
             leaf["difference"] = round(result.difference, 6)
+        if result.gain is not None:
+            leaf["gain"] = round(result.gain, 6)
         cell = result.cell
         tree.setdefault(cell.table, {}).setdefault(_plain(cell.row), {})[_plain(cell.column)] = leaf
     return tree

@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 import statistics
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -143,8 +144,29 @@ def test_nothing_at_all_is_a_table_of_cells_not_run(tmp_path: Path, monkeypatch:
     assert all(r.mean is None and r.difference is None for r in results)
 
 
-def test_difference_is_ours_less_the_papers(project: Path) -> None:
+def test_difference_is_ours_less_the_papers_on_the_same_data_alone(project: Path) -> None:
+    compared = 0
     for result in load_report("fake").results:
-        if result.mean is not None and result.reported is not None:
-            assert result.difference is not None
-            assert math.isclose(result.difference + result.reported, result.mean)
+        if result.mean is not None and result.reported is not None and result.cell.benchmark is not None:
+            assert result.embedded and result.difference is None
+            real = replace(result, embedded=False)
+            assert real.difference is not None
+            assert math.isclose(real.difference + result.reported, result.mean)
+            compared += 1
+    assert compared > 50
+
+
+def test_gain_is_ours_less_the_baselines_of_the_same_column(project: Path) -> None:
+    results = load_report("fake").results
+    number = {(r.cell.table, r.cell.row, r.cell.column): r.mean for r in results if r.state == COMPLETE}
+    for result in results:
+        cell = result.cell
+        if cell.benchmark is None or result.state != COMPLETE:
+            assert result.gain is None
+        elif (cell.table, "Baseline", cell.column) in number and cell.row != "Baseline":
+            base = number[cell.table, "Baseline", cell.column]
+            assert base is not None and result.mean is not None and result.gain is not None
+            assert math.isclose(result.gain, result.mean - base)
+        elif cell.row == "Baseline":
+            assert result.gain is None, "of itself it has none"
+    assert sum(result.gain is not None for result in results) > 50

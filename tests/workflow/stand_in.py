@@ -70,6 +70,8 @@ def main() -> None:
         return
     if words[:2] == ["data", "render"]:
         write(Path(option("--out")) / "ground_truth.parquet", "truth")
+    elif words[:2] == ["data", "obtain"]:
+        write(Path(option("--out")) / "name_train.txt", "unpacked")
     elif words[:2] == ["data", "manifest"]:
         digest = {"train_digest": "1" * 64, "digest": "2" * 64}
         write(option("--out"), "manifest")

@@ -37,6 +37,18 @@ def wait_until(there: Callable[[], bool], seconds: float = 120) -> None:
         time.sleep(0.2)
 
 
+def everything(folder: Path) -> dict[str, tuple[bytes | str | None, int]]:
+    """Every file's bytes and every file's and folder's time; Snakemake's own notes in .snakemake/ left out."""
+    return {
+        str(path.relative_to(folder)): (
+            str(path.readlink()) if path.is_symlink() else path.read_bytes() if path.is_file() else None,
+            path.lstat().st_mtime_ns,
+        )
+        for path in folder.rglob("*")
+        if ".snakemake" not in path.parts and "__pycache__" not in path.parts
+    }
+
+
 def test_a_failing_run_is_named_with_its_log_and_command(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project.folder)
     runs = load_study("small").runs
@@ -65,9 +77,17 @@ def test_progress_is_told_and_a_tracker_that_fails_costs_no_table(project: Proje
     assert all(f"[run {place} of 4]" in result.text for place in (1, 2, 3, 4)), "which run of how many"
     assert re.search(r"svrn: 2 of 4 trainings done, about .* of training left", result.text)
     assert "svrn: 4 of 4 trainings done\n" in result.text
-    again = project.snakemake("all_tables", *ALL)
-    assert again.code == 0 and "Bringing MLflow up to date" in again.text, again.text
-    assert (project.folder / "results/small/mlflow.txt").read_text() == "synced\n"
+    for once_more in ("sync", ""):
+        again = project.snakemake("all_tables", *ALL, STAND_IN_FAIL=once_more)
+        assert again.code == 0 and "Bringing MLflow up to date" in again.text, again.text
+    assert (project.folder / "results/small/mlflow.txt").read_text() == "synced 2\n"
+    assert "Nothing to be done" in project.snakemake("all_tables", *ALL).text
+    for text in ("failed 2\n", "failed\n"):
+        (project.folder / "results/small/mlflow.txt").write_text(text)
+        before = everything(project.folder)
+        planned = project.snakemake("all_tables", "-n", *ALL)
+        assert planned.code == 0 and "sync_tracking" in planned.text, planned.text
+        assert everything(project.folder) == before, "parsing changes nothing"
 
 
 def test_ctrl_c_leaves_no_lock_and_a_second_call_is_told(project: Project) -> None:

@@ -1,22 +1,5 @@
 """What the rules ask of the study: which runs there are, and what each step needs."""
 
-import sys
-
-from svrn.config import products
-from svrn.errors import UserError
-
-
-def or_stop(load, *arguments):
-    """Call; a user's mistake is one message and exit code 2, not a traceback."""
-    try:
-        return load(*arguments)
-    except UserError as error:
-        print(f"svrn: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-
-
-or_stop(products.check_command_line, config)
-SUITE = config["suite"]
 study = or_stop(products.CurrentStudy, SUITE)
 # Long work shows its progress and keeps it: `show` outlives the signals that stop the work it listens to.
 shell.prefix(
@@ -76,6 +59,12 @@ def embedded_annotations(wildcards):
 def start_of_tracking(wildcards):
     run = run_of(wildcards)
     return products.wanted("results/mlflow/.ready", by=products.run_outputs(run))
+
+
+def unpacked(wildcards):
+    """A benchmark's unpacked folder, where its unpacking is a job of its own."""
+    archived = wildcards.benchmark in study.archived()
+    return [f"data/{wildcards.benchmark}/source"] if caching and archived else []
 
 
 def embedded_manifest(wildcards):

@@ -3,9 +3,12 @@
 
 rule render_benchmark:
     output:
-        "data/{benchmark}/source/ground_truth.parquet",
+        directory("data/{benchmark}/source"),
     log:
         "logs/data/{benchmark}.render.log",
+    wildcard_constraints:
+        benchmark=products.any_of(study.embedded()),
+    cache: caching
     conda:
         "../envs/svrn.yaml"
     # All cores: benchmarks that share images are rendered one after the other, the second from the first's images.
@@ -23,7 +26,7 @@ rule render_benchmark:
 
 rule read_embedded_benchmark:
     input:
-        "data/{benchmark}/source/ground_truth.parquet",
+        "data/{benchmark}/source",
     output:
         manifest="data/{benchmark}/manifest.parquet",
         sidecar="data/{benchmark}/manifest.json",
@@ -39,8 +42,30 @@ rule read_embedded_benchmark:
         "svrn data manifest {wildcards.benchmark} --out {output.manifest} > {log} 2>&1"
 
 
+# Only with `--cache`, so that projects share what was unpacked; else `read_benchmark` unpacks where it reads, and goes on
+# where it was broken off.
+rule unpack_benchmark:
+    input:
+        lambda wildcards: products.archives(study.now, wildcards.benchmark),
+    output:
+        directory("data/{benchmark}/source"),
+    log:
+        "logs/data/{benchmark}.unpack.log",
+    wildcard_constraints:
+        benchmark=products.any_of(study.archived()),
+    cache: caching
+    conda:
+        "../envs/svrn.yaml"
+    message:
+        "Unpacking {wildcards.benchmark}"
+    shell:
+        "svrn data obtain {wildcards.benchmark} --out {output} 2>&1 | show {log}"
+
+
 # A checkpoint: the keys of the runs follow from the training images.
 checkpoint read_benchmark:
+    input:
+        ancient(unpacked),
     output:
         manifest="data/{benchmark}/manifest.parquet",
         sidecar="data/{benchmark}/manifest.json",

@@ -20,7 +20,7 @@ rule figures:
     params:
         suite=suite,
     message:
-        "Drawing the figures of {SUITE}"
+        f"Drawing the figures of {SUITE}"
     shell:
         "svrn report figures --suite {params.suite} > {log} 2>&1"
 
@@ -39,6 +39,6 @@ rule pages:
     params:
         suite=suite,
     message:
-        "Writing the evidence pages of {SUITE}"
+        f"Writing the evidence pages of {SUITE}"
     shell:
         "svrn report pages --suite {params.suite} > {log} 2>&1"

@@ -8,6 +8,9 @@ from snakemake.resources import Resource
 from svrn.config.devices import Devices
 from svrn.training.device_list import visible_devices
 
+# Whether `--cache` was given. Snakemake warns about every rule that could be cached and is not, so they say so only then.
+caching = workflow.workflow_settings.cache is not None
+
 
 @functools.cache
 def devices():

@@ -16,7 +16,7 @@ rule cells:
         suite=suite,
         cells=lambda wildcards: products.cells_fingerprint(study.now),
     message:
-        "Collecting the cells of {SUITE}"
+        f"Collecting the cells of {SUITE}"
     shell:
         "svrn report cells --suite {params.suite} > {log} 2>&1"
 
@@ -78,7 +78,7 @@ rule sync_tracking:
         rules.cells.output,
         ancient(rules.start_tracking.output),
     output:
-        products.forget_failed_sync(f"results/{SUITE}/mlflow.txt"),
+        f"results/{SUITE}/mlflow.txt",
     log:
         f"logs/{SUITE}/sync.log",
     localrule: True
@@ -86,9 +86,10 @@ rule sync_tracking:
         "../envs/svrn.yaml"
     params:
         suite=suite,
+        attempt=lambda wildcards: products.mirror_attempt(f"results/{SUITE}/mlflow.txt"),
     message:
         "Bringing MLflow up to date"
     shell:
-        "if svrn track sync --suite {params.suite} > {log} 2>&1; then echo synced > {output}; else"
+        "if svrn track sync --suite {params.suite} > {log} 2>&1; then echo synced {params.attempt} > {output}; else"
         " echo 'svrn: MLflow could not be brought up to date (see {log}); the tables are not touched by this' >&2;"
-        " echo failed > {output}; fi"
+        " echo failed {params.attempt} > {output}; fi"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from svrn.config.benchmark import Benchmark, Layout, load_benchmark
+from svrn.config.places import find, settings_file
 from svrn.config.suite import load_settings
 from svrn.data import protocols
 from svrn.data.archives import checksum, make_way, unpack
@@ -40,12 +41,12 @@ def find_benchmark(name: str, params: Path) -> Named:
         UserError: neither (with a did-you-mean), or a mistake in one of the files.
     """
     file = params / "benchmarks" / f"{name}.yaml"
-    if name in LAYOUTS and not file.exists():
+    if name in LAYOUTS and not find(file).exists():
         counts = "any" if name == "list" else "official"
         return Named(name, Benchmark(layout=name, counts=counts, tests={}))
     benchmark = load_benchmark(name, params)
     _check_protocols(benchmark, file)
-    if (params / "config.yaml").exists():
+    if settings_file(params).exists():
         root = load_settings(params).roots.get(name)
         if root is not None:
             benchmark = benchmark.model_copy(update={"root": root})
