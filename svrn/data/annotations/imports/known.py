@@ -83,7 +83,9 @@ class Gathered:
             return
         self._entered[place] = where
         for key, value in values.items():
-            column = self.columns.setdefault(key, empty(key, self.images.count))
+            if key not in self.columns:
+                self.columns[key] = empty(key, self.images.count)
+            column = self.columns[key]
             if isinstance(column, Texts):
                 column.values[place] = value
             else:
