@@ -161,7 +161,7 @@ def places(values: np.ndarray[Any, Any], known: tuple[Any, ...]) -> Tensor:
 
 
 def random_side(columns: SideColumns, images: int, words: int, chance: torch.Generator) -> Side:
-    """Side information of no image, by chance: some unknown, unseen or empty. words: cameras, and values an attribute."""
+    """Side information by chance, some of it unknown, unseen or empty. words: cameras, and values of an attribute."""
 
     def whole(high: int, *shape: int) -> Tensor:
         return torch.randint(-1, high, (images, *shape), generator=chance)
