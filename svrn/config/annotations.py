@@ -23,7 +23,7 @@ LABELS_VERSION = 1
 """Raised when the renderer's truth becomes another for the same images: it enters the digests of that truth."""
 TOLERATED = 0.01
 """The share of a part's images that may lack what was labelled image by image (VeRi-776's key-points lack 65 of its
-51,035). An attribute may lack in more: its unknown values are left out of a loss."""
+49,357). An attribute may lack in more: its unknown values are left out of a loss."""
 
 
 _SIDES = ("left", "right")
