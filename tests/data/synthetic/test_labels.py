@@ -22,7 +22,6 @@ from svrn.data.synthetic.shots import Shot
 from svrn.data.synthetic.truth import CELLS, Truth
 from svrn.data.synthetic.vehicle import build_vehicle
 
-
 # What the labels of every eighth image of tiny say. A change here means other labels: raise LABELS_VERSION in
 # svrn/config/annotations.py, and say so in CHANGELOG.md.
 COVERED = {
@@ -255,7 +254,7 @@ def test_every_body_type_has_labels(kind: str) -> None:
 
 
 def test_labels_are_those_of_their_version() -> None:
-    """Coverage in cells within a hundredth, points and boxes to the image: rounding may differ between processors."""
+    """Coverage in cells within a hundredth, points and boxes to one image: rounding may differ between processors."""
     covered, seen, boxed = np.zeros(len(TRUTH.masks)), np.zeros(len(TRUTH.keypoints)), np.zeros(len(TRUTH.boxes))
     for image in images(preset_named("tiny"))[::8]:
         labels = label(Tracer(build_vehicle(image.vehicle.identity)), image)
@@ -265,5 +264,6 @@ def test_labels_are_those_of_their_version() -> None:
     assert LABELS_VERSION == 1
     for name, cells in zip(TRUTH.masks, covered, strict=True):
         assert cells == pytest.approx(COVERED[name], rel=0.01, abs=0.5), name
-    assert dict(zip(TRUTH.keypoints, seen, strict=True)) == SEEN
-    assert dict(zip(TRUTH.boxes, boxed, strict=True)) == BOXED
+    for names, found, wanted in ((TRUTH.keypoints, seen, SEEN), (TRUTH.boxes, boxed, BOXED)):
+        for name, count in zip(names, found, strict=True):
+            assert abs(count - wanted[name]) <= 1, name
