@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import cast
 
 import torch
@@ -59,15 +58,3 @@ class Network(MainBranchNetwork):
         if own.one_vector:
             return torch.cat([whole, math.sqrt(own.part_weight / views.shape[1]) * views.flatten(1)], 1)
         return torch.cat([whole, views.flatten(1), output.extras["counts"]], 1)
-
-    def distance(self, inference: Inference) -> Mapping[str, object] | None:
-        own = cast(Parameters, self.method)
-        if own.part_weight == 0 or own.one_vector:
-            return None
-        return {
-            "kind": "visible-parts",
-            "global": self.length,
-            "parts": [self.length] * len(self.regions.names),
-            "lambda": own.part_weight,
-            "root": own.root,
-        }

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from svrn.config.methods import About
 from svrn.config.parts import PartParameters
+
+if TYPE_CHECKING:
+    from svrn.config.parameters import Inference, RunParameters
 
 VIEWS = ("front", "back", "side", "roof")
 
@@ -54,6 +58,18 @@ class Parameters(PartParameters):
     one_vector: bool = Field(
         False, description="at test: every view counts as equally seen, squared; then one plain vector says it all"
     )
+
+    def distance(self, run: RunParameters, inference: Inference) -> Mapping[str, Any] | None:
+        if self.part_weight == 0 or self.one_vector:
+            return None
+        length = run.model.head.reduction
+        return {
+            "kind": "visible-parts",
+            "global": length,
+            "parts": [length] * len(VIEWS),
+            "lambda": self.part_weight,
+            "root": self.root,
+        }
 
     def own_parts(self) -> dict[str, tuple[str, ...]]:
         return {view: (view,) for view in VIEWS}

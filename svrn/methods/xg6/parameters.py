@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from svrn.config.methods import About
 from svrn.config.parts import PartParameters
-
-if TYPE_CHECKING:
-    from svrn.config.parameters import RunParameters
 
 _SIDES = ("left", "right")
 _PAIRED = {"side windows": "side_window", "headlights": "headlight", "tail lights": "tail_light"}
@@ -45,14 +42,6 @@ class Parameters(PartParameters):
     name: Literal["xg6"] = "xg6"
     length: int = Field(256, ge=1, description="of each region's feature")
     part_loss_weight: float = Field(1.0, ge=0, description="of the regions' identity loss")
-
-    def check(self, run: RunParameters) -> None:
-        super().check(run)
-        if run.inference.fusion != "concat":
-            raise ValueError("inference.fusion must be concat: global and region features have different lengths")
-
-    def branches(self, run: RunParameters) -> int:
-        return 1 + len(self.own_parts())
 
     def own_parts(self) -> dict[str, tuple[str, ...]]:
         pairs = {name: tuple(f"{box}_{side}" for side in _SIDES) for name, box in _PAIRED.items()}

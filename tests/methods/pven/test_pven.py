@@ -51,7 +51,7 @@ def test_the_embedding_holds_what_its_distance_says(one_vector: bool) -> None:
     output = network(Seen(images, side=side))
     views = F.normalize(output.extras["views"], dim=2)
     torch.testing.assert_close(vectors[:, :24], F.normalize(output.branches[0].normed, dim=1))
-    named = network.distance(inference)
+    named = run.method.distance(run, inference)
     if not one_vector:
         assert named == {"kind": "visible-parts", "global": 24, "parts": [24] * 4, "lambda": 0.5, "root": "sqrt"}
         torch.testing.assert_close(vectors[:, 24:120], views.flatten(1))
@@ -70,7 +70,7 @@ def test_without_weight_parts_are_no_part_of_the_vector() -> None:
     network.eval()
     images, _ = batch()
     assert network.embed(images, Inference(), side_of(run, 6)).shape == (6, 24)
-    assert network.distance(Inference()) is None
+    assert run.method.distance(run, Inference()) is None
 
 
 def test_what_matters_at_test_alone_is_no_part_of_a_run() -> None:

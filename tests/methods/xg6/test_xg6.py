@@ -9,12 +9,11 @@ import torch
 from part_twins import batch, made, side_of, small_run, targets
 from torch.nn import functional as F
 
-from svrn.config.parameters import Inference, RunParameters
+from svrn.config.parameters import Inference
 from svrn.errors import UserError
 from svrn.parts.output import Seen
 
 RUN = small_run(name="xg6", length=12)
-JOINED = Inference(fusion="concat", normalise=True)
 
 
 def test_the_embedding_joins_global_feature_and_regions_at_unit_length() -> None:
@@ -24,7 +23,7 @@ def test_the_embedding_joins_global_feature_and_regions_at_unit_length() -> None
     side = side_of(RUN, 6)
     boxes = side.boxes.clone()
     boxes[1, side.columns.boxes.index("grille")] = torch.nan
-    vectors = network.embed(images, JOINED, replace(side, boxes=boxes))
+    vectors = network.embed(images, Inference(), replace(side, boxes=boxes))
     assert vectors.shape == (6, 24 + 6 * 12)
     torch.testing.assert_close(vectors[:, :24], F.normalize(network.head(network.mined(Seen(images))).feature, dim=1))
     lengths = vectors[:, 24:].reshape(6, 6, 12).norm(dim=2)
@@ -35,16 +34,10 @@ def test_the_embedding_joins_global_feature_and_regions_at_unit_length() -> None
 
 def test_boxes_are_needed_at_test() -> None:
     assert RUN.method.needs(RUN).test == RUN.method.needs(RUN).training
-    assert RUN.method.branches(RUN) == 7
     network, _ = made(RUN)
     network.eval()
     with pytest.raises(UserError, match="needs parts"):
-        network.embed(batch()[0], JOINED)
-
-
-def test_features_of_different_lengths_are_not_summed() -> None:
-    with pytest.raises(ValueError, match="concat"):
-        RunParameters.model_validate({"method": {"name": "xg6"}})
+        network.embed(batch()[0], Inference())
 
 
 def test_training_is_that_of_the_part_heads() -> None:
