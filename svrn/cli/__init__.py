@@ -37,6 +37,7 @@ COMMANDS = {
     "embed": Command("svrn.cli.embed:embed", "Embed a benchmark's test images with a trained run."),
     "salience": Command("svrn.cli.salience:salience", "See whether a run's masks fall on a vehicle's own details."),
     "timing": Command("svrn.cli.timing:timing", "Measure table 7 on the device at hand."),
+    "runs": Command("svrn.cli.runs:app", "Give runs to and take them from a store that machines share."),
     "track": Command("svrn.cli.track:app", "Mirror the runs into MLflow, and show them."),
     "report": Command("svrn.cli.report:app", "Make tables, figures and the evidence pages."),
 }
