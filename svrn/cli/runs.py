@@ -67,6 +67,26 @@ def pull(
     print(f"{shared.address}: {len(taken)} runs taken, {here} of {len(wanted)} asked for are here now")
 
 
+@app.command()
+def best(
+    suite: Annotated[str | None, typer.Option(help="The one in params/config.yaml where not given.")] = None,
+    table: Annotated[str | None, typer.Option(help="Table 1 where the suite has it, else its first.")] = None,
+    column: Annotated[str | None, typer.Option(help="By which column; the table's first scores.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Copy the run there, for DVC's artefact or for others.")] = None,
+) -> None:
+    """Name the run that stands for a table's best row: the highest mean over seeds, the suite's first seed."""
+    from svrn.config.study import RESULTS
+    from svrn.reporting.best import best_of, keep
+    from svrn.reporting.suite import load_report
+
+    report = load_report(suite)
+    found = best_of(report.study, report.results, table, column)
+    print(f"{found.run}  {found.table}, {found.row}: {found.column} {found.mean:.1f} over {found.seeds} seeds")
+    if out is not None:
+        keep(found, RESULTS / "runs", out)
+        print(f"written: {out}")
+
+
 def _shared(asked: str | None) -> SharedRuns:
     from svrn.config.study import PARAMS
     from svrn.config.suite import load_settings
