@@ -51,6 +51,7 @@ COMMANDS = {
         "svrn.cli.salience:salience", "See whether a run's masks fall on a vehicle's own details.", "train"
     ),
     "timing": Command("svrn.cli.timing:timing", "Measure table 7 on the device at hand.", "train"),
+    "runs": Command("svrn.cli.runs:app", "Give runs to and take them from a store that machines share.", "train"),
     "track": Command("svrn.cli.track:app", "Mirror the runs into MLflow, and show them.", "track"),
     "report": Command("svrn.cli.report:app", "Make tables, figures and the evidence pages.", "workflow"),
 }
