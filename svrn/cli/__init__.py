@@ -43,7 +43,9 @@ COMMANDS = {
         "svrn.cli.verification:verification", "Say how sure 'the same vehicle' and 'not in the gallery' are."
     ),
     "slices": Command("svrn.cli.slices:slices", "Show where a model fails: cameras, viewpoints, look-alikes, size."),
-    "shortcuts": Command("svrn.cli.shortcuts:shortcuts", "Hide plate, background or details, and see what is lost."),
+    "shortcuts": Command(
+        "svrn.cli.shortcuts:shortcuts", "Hide plate, background or details, and see what is lost.", "train"
+    ),
     "data": Command("svrn.cli.data:app", "Verify, unpack, render and read benchmarks."),
     "train": Command("svrn.cli.train:train", "Train one run of a suite.", "train"),
     "embed": Command("svrn.cli.embed:embed", "Embed a benchmark's test images with a trained run.", "train"),

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
-from test_ranking import ONE, both
+from test_ranking import COARSE, ONE, RULES, both
 
-from svrn.evaluation import ranking
+from svrn.data.protocols import Rows, Trial
+from svrn.evaluation import int8, ranking
+from svrn.evaluation.grid import on_grid
+from svrn.evaluation.items import gallery_items
+from svrn.evaluation.ranking import rank
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
@@ -32,3 +37,25 @@ def test_equal_scores_are_listed_others_first_and_in_the_gallerys_order(
             assert ranked.top_junk.tolist() == [place.junk for place in listed]
             tied += len({place.score for place in listed}) < len(listed)
     assert tied > 20
+
+
+def test_what_8_bits_lose_of_one_vector_does_not_crowd_out_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twelve vectors that lose nearly nothing are nearer, by a little, than many that lose much and so may be."""
+    monkeypatch.setattr(int8, "MOST_OPEN", 1.0)
+    rng = np.random.default_rng(0)
+    vectors = np.zeros((134, 300), dtype=np.float32)
+    vectors[0, 0] = 1
+    vectors[1, :2] = 0.9, np.sqrt(1 - 0.81)
+    vectors[2:14, 0], vectors[2:14, 1] = 0.505, np.sqrt(1 - 0.505**2)
+    rest = rng.normal(size=(120, 299))
+    vectors[14:, 0], vectors[14:, 1:] = 0.5, rest / np.linalg.norm(rest, axis=1, keepdims=True) * np.sqrt(0.75)
+    names = np.array([f"i{number:03d}" for number in range(134)], dtype=object)
+    vehicles = np.array([7, 7, *range(100, 232)])
+    rows = Rows(names, vehicles, np.arange(134), names)
+    query, gallery = (Rows(*(part[cut] for part in vars(rows).values())) for cut in (slice(1), slice(1, None)))
+    trial = Trial(None, query, gallery)
+    items, _ = gallery_items(gallery, RULES[0])
+    grids = on_grid(vectors, np.arange(1), "cosine"), on_grid(vectors, np.arange(1, 134), "cosine")
+    options = ONE.model_copy(update={"precision": COARSE, "top": 5})
+    found = rank(trial, RULES[0], items, *grids, options)[0]
+    assert found.top_items.tolist() == [0, 1, 2, 3, 4]
