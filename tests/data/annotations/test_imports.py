@@ -275,7 +275,7 @@ def damaged(name: str, manifest: Manifest, folder: Path) -> tuple[AnnotationSour
         "too few numbers": lambda: (mat(test=np.ones((2, 1))), "side-size", "2 numbers for 3 gallery images of b"),
         "a number below": lambda: (mat(test=np.array([[0], [1], [2]])), "side-value", "is not 1 to 5"),
         "a view beyond": lambda: (mat(query=np.array([[6]])), "side-value", "is not 1 to 5"),
-        "no records": lambda: (mat(train=np.ones((1, 6))), "side-broken", "holds no records"),
+        "no records": lambda: (mat(train=np.ones((1, 6))), "side-broken", "has no name and viewpoint"),
         "an unknown image": lambda: (
             mine(image=["y.jpg", *names[1:]]),
             "side-image",

@@ -7,11 +7,13 @@ and side, 4 rear and side); that VehicleID's 0 and 1 are front and rear too is o
 
 from __future__ import annotations
 
+import math
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from svrn.data.annotations.imports.known import Gathered, KnownImages
 from svrn.data.annotations.names import VIEWS
@@ -20,6 +22,7 @@ from svrn.data.benchmarks.findings import SIDE_BROKEN, SIDE_SIZE, SIDE_VALUE, Fi
 from svrn.data.manifest import Manifest
 from svrn.errors import UserError
 
+Record = tuple[str | None, list[float]]
 NUMBERED = VIEWS
 """The views by VAMI's numbers, from 0."""
 TRAIN = {"veri_train_id_tp_cl_vp.mat": "train_label", "vehicle_train_label.mat": "vehicleid_train_label"}
@@ -53,57 +56,66 @@ def read_vami(folder: Path, images: KnownImages, findings: Findings) -> dict[str
 
 def _train(file: Path, variable: str, gathered: Gathered) -> None:
     records = _load(file, variable, gathered.findings)
-    if records is None:
-        return
-    if records.dtype.names is None or not {"name", "viewpoint"} <= set(records.dtype.names):
-        gathered.findings.add(SIDE_BROKEN, file, f"{variable} holds no records with name and viewpoint")
-        return
-    for number, record in enumerate(records.ravel(), 1):
-        where, names = f"{file}: record {number}", np.asarray(record["name"]).ravel()
-        if len(names) != 1:
-            gathered.findings.add(SIDE_BROKEN, where, "has no name")
-            continue
-        told = np.asarray(record["viewpoint"]).ravel()
-        if len(told):  # many of VehicleID's are empty
-            _enter(gathered, str(names[0]), where, told, first=0)
+    for number, (name, told) in enumerate(records or (), 1):
+        where = f"{file}: record {number}"
+        if name is None:
+            gathered.findings.add(SIDE_BROKEN, where, "has no name and viewpoint")
+            return
+        if told:  # many of VehicleID's are empty
+            _enter(gathered, name, where, told, first=0)
 
 
 def _test(file: Path, variable: str, role: str, gathered: Gathered, manifest: Manifest) -> None:
     """Numbers in the order of name_query.txt or name_test.txt: that of the names, rising."""
-    told = _load(file, variable, gathered.findings)
-    if told is None:
+    records = _load(file, variable, gathered.findings)
+    if records is None:
         return
     members = sorted(manifest.members(role)["image"])
-    if told.size != len(members):
-        what = f"{told.size:,} numbers for {len(members):,} {role} images of {manifest.benchmark}"
+    if len(records) != len(members):
+        what = f"{len(records):,} numbers for {len(members):,} {role} images of {manifest.benchmark}"
         gathered.findings.add(SIDE_SIZE, file, what)
         return
-    for number, (name, value) in enumerate(zip(members, told.ravel(), strict=True), 1):
+    for number, (name, (_, told)) in enumerate(zip(members, records, strict=True), 1):
         if gathered.has(name):  # a query that is in the gallery too: its number there stands
             continue
-        _enter(gathered, name, f"{file}: number {number}", np.array([value]), first=1)
+        _enter(gathered, name, f"{file}: number {number}", told, first=1)
 
 
-def _enter(gathered: Gathered, name: str, where: str, told: npt.NDArray[Any], first: int) -> None:
-    whole = told[0] if told.dtype.kind in "iuf" and len(told) == 1 and np.isfinite(told[0]) else None
-    if whole is None or whole != int(whole) or not 0 <= int(whole) - first < len(NUMBERED):
+def _enter(gathered: Gathered, name: str, where: str, told: list[float], first: int) -> None:
+    value = told[0] - first if len(told) == 1 else math.nan
+    if value not in range(len(NUMBERED)):
         wanted = f"{first} to {first + len(NUMBERED) - 1}"
         gathered.findings.add(SIDE_VALUE, where, f"viewpoint {str(told)[:40]} is not {wanted}")
         return
-    gathered.enter(name, where, {"attribute:view": NUMBERED[int(whole) - first]})
+    gathered.enter(name, where, {"attribute:view": NUMBERED[int(value)]})
 
 
-def _load(file: Path, variable: str, findings: Findings) -> npt.NDArray[Any] | None:
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
+def _load(file: Path, variable: str, findings: Findings) -> list[Record] | None:
+    """The records of a variable, read by a process of its own: a damaged file may end the process of scipy's reader."""
+    context = multiprocessing.get_context("spawn")
     try:
-        content = loadmat(file, variable_names=[variable])
-    except (OSError, ValueError, TypeError, KeyError, NotImplementedError, MemoryError, MatReadError) as error:
+        with ProcessPoolExecutor(1, mp_context=context) as pool:
+            return pool.submit(records_of, file, variable).result()
+    except BrokenProcessPool:
+        findings.add(SIDE_BROKEN, file, "no MATLAB file that can be read: its reader broke down over it")
+    except Exception as error:  # scipy's reader meets damage with any kind of error
         findings.add(SIDE_BROKEN, file, f"no MATLAB file that can be read: {str(error)[:100]}")
-        return None
+    return None
+
+
+def records_of(file: Path, variable: str) -> list[Record]:
+    """A variable of a MATLAB file as records: a struct's `name` and `viewpoint`, or each number of an array."""
+    from scipy.io import loadmat
+
+    content = loadmat(file, variable_names=[variable])
     if variable not in content:
-        findings.add(SIDE_BROKEN, file, f"has no variable {variable}")
-        return None
-    found: npt.NDArray[Any] = content[variable]
+        raise ValueError(f"has no variable {variable}")
+    values = np.asarray(content[variable]).ravel()
+    if values.dtype.names is None:
+        return [(None, [float(value)]) for value in values]
+    found: list[Record] = []
+    for record in values:
+        names = np.asarray(record["name"]).ravel()
+        numbers = [float(value) for value in np.asarray(record["viewpoint"]).ravel()]
+        found.append((str(names[0]) if len(names) == 1 else None, numbers))
     return found
