@@ -8,21 +8,16 @@ and side, 4 rear and side); that VehicleID's 0 and 1 are front and rear too is o
 from __future__ import annotations
 
 import math
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-
-import numpy as np
 
 from svrn.data.annotations.imports.known import Gathered, KnownImages
 from svrn.data.annotations.names import VIEWS
 from svrn.data.annotations.table import Column
 from svrn.data.benchmarks.findings import SIDE_BROKEN, SIDE_SIZE, SIDE_VALUE, Findings
 from svrn.data.manifest import Manifest
+from svrn.data.matlab import Record, read_records
 from svrn.errors import UserError
 
-Record = tuple[str | None, list[float]]
 NUMBERED = VIEWS
 """The views by VAMI's numbers, from 0."""
 TRAIN = {"veri_train_id_tp_cl_vp.mat": "train_label", "vehicle_train_label.mat": "vehicleid_train_label"}
@@ -46,17 +41,20 @@ def read_vami(folder: Path, images: KnownImages, findings: Findings) -> dict[str
     if not found:
         raise UserError(f"none of {', '.join(wanted)} in it", where=str(folder))
     gathered = Gathered(images, findings)
-    for name in found:
-        if name in TRAIN:
-            _train(folder / name, TRAIN[name], gathered)
+    variables = [TRAIN[name] if name in TRAIN else TEST[name][0] for name in found]
+    requests = [(folder / name, variable) for name, variable in zip(found, variables, strict=True)]
+    for name, records in zip(found, read_records(requests, "viewpoint"), strict=True):
+        if isinstance(records, UserError):
+            findings.add(SIDE_BROKEN, folder / name, records.what)
+        elif name in TRAIN:
+            _train(folder / name, records, gathered)
         else:
-            _test(folder / name, *TEST[name], gathered, images.manifest)
+            _test(folder / name, records, TEST[name][1], gathered, images.manifest)
     return gathered.columns
 
 
-def _train(file: Path, variable: str, gathered: Gathered) -> None:
-    records = _load(file, variable, gathered.findings)
-    for number, (name, told) in enumerate(records or (), 1):
+def _train(file: Path, records: list[Record], gathered: Gathered) -> None:
+    for number, (name, told) in enumerate(records, 1):
         where = f"{file}: record {number}"
         if name is None:
             gathered.findings.add(SIDE_BROKEN, where, "has no name and viewpoint")
@@ -65,11 +63,8 @@ def _train(file: Path, variable: str, gathered: Gathered) -> None:
             _enter(gathered, name, where, told, first=0)
 
 
-def _test(file: Path, variable: str, role: str, gathered: Gathered, manifest: Manifest) -> None:
+def _test(file: Path, records: list[Record], role: str, gathered: Gathered, manifest: Manifest) -> None:
     """Numbers in the order of name_query.txt or name_test.txt: that of the names, rising."""
-    records = _load(file, variable, gathered.findings)
-    if records is None:
-        return
     members = sorted(manifest.members(role)["image"])
     if len(records) != len(members):
         what = f"{len(records):,} numbers for {len(members):,} {role} images of {manifest.benchmark}"
@@ -88,34 +83,3 @@ def _enter(gathered: Gathered, name: str, where: str, told: list[float], first: 
         gathered.findings.add(SIDE_VALUE, where, f"viewpoint {str(told)[:40]} is not {wanted}")
         return
     gathered.enter(name, where, {"attribute:view": NUMBERED[int(value)]})
-
-
-def _load(file: Path, variable: str, findings: Findings) -> list[Record] | None:
-    """The records of a variable, read by a process of its own: a damaged file may end the process of scipy's reader."""
-    context = multiprocessing.get_context("spawn")
-    try:
-        with ProcessPoolExecutor(1, mp_context=context) as pool:
-            return pool.submit(records_of, file, variable).result()
-    except BrokenProcessPool:
-        findings.add(SIDE_BROKEN, file, "no MATLAB file that can be read: its reader broke down over it")
-    except Exception as error:  # scipy's reader meets damage with any kind of error
-        findings.add(SIDE_BROKEN, file, f"no MATLAB file that can be read: {str(error)[:100]}")
-    return None
-
-
-def records_of(file: Path, variable: str) -> list[Record]:
-    """A variable of a MATLAB file as records: a struct's `name` and `viewpoint`, or each number of an array."""
-    from scipy.io import loadmat
-
-    content = loadmat(file, variable_names=[variable])
-    if variable not in content:
-        raise ValueError(f"has no variable {variable}")
-    values = np.asarray(content[variable]).ravel()
-    if values.dtype.names is None:
-        return [(None, [float(value)]) for value in values]
-    found: list[Record] = []
-    for record in values:
-        names = np.asarray(record["name"]).ravel()
-        numbers = [float(value) for value in np.asarray(record["viewpoint"]).ravel()]
-        found.append((str(names[0]) if len(names) == 1 else None, numbers))
-    return found
