@@ -44,6 +44,7 @@ COMMANDS = {
     ),
     "slices": Command("svrn.cli.slices:slices", "Show where a model fails: cameras, viewpoints, look-alikes, size."),
     "shortcuts": Command("svrn.cli.shortcuts:shortcuts", "Hide plate, background or details, and see what is lost."),
+    "parser": Command("svrn.cli.parser:app", "Train the part parser, and hold it against true masks.", "train"),
     "data": Command("svrn.cli.data:app", "Verify, unpack, render and read benchmarks."),
     "train": Command("svrn.cli.train:train", "Train one run of a suite.", "train"),
     "embed": Command("svrn.cli.embed:embed", "Embed a benchmark's test images with a trained run.", "train"),
