@@ -16,7 +16,7 @@ Layout = Literal["veri776", "vehicleid", "veriwild", "list"]
 class Embedded(Strict):
     """A rendered benchmark: made from code, nothing is downloaded."""
 
-    preset: str = Field(description="preset of the renderer: tiny, demo, synthetic, detailed, full")
+    preset: str = Field(description="preset of the renderer: tiny, demo, synthetic, detailed, parsing, full")
     split: Literal["main", "unseen", "held-out"] = Field(
         "main", description="tested on: main; unseen, models never trained on; held-out, some of the training vehicles"
     )

@@ -36,7 +36,7 @@ class ParserParameters(Strict):
     size: int = Field(256, ge=32, description="side of its square input in pixels")
     width: int = Field(64, ge=1, description="channels of its head")
     images: int = Field(2000, ge=1, description="training images at most, spread evenly over those with masks")
-    epochs: int = Field(40, ge=1)
+    epochs: int = Field(20, ge=1)
     batch: int = Field(16, ge=2)
     lr: float = Field(0.003, gt=0, description="Adam's, falling by half a cosine")
     seed: int = Field(0, ge=0)
