@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUTF8 := 1
 CORES ?= all
 
-.PHONY: help tables env test lint format bench ui schemas lock campaign golden mutants parser report release pictures clean
+.PHONY: help tables env test lint format bench ui schemas lock campaign golden compare mutants parser report release pictures clean
 
 help:
 	@echo "make tables    environment from the lock file, then the demo suite to its tables"
@@ -19,6 +19,7 @@ help:
 	@echo "make campaign  the long fault campaign: 200 kills, 200 power cuts"
 	@echo "make parser    the part parser, from its rendered world to its weights: minutes"
 	@echo "make golden    what small trainings give now against what was written down; WRITE=1 writes it anew"
+	@echo "make compare BASE=COMMIT  the first 20 steps and the scores of that commit against the working tree's"
 	@echo "make mutants   wrong code on purpose: every mutant must fail a test; LISTS=evaluator for one list"
 	@echo "make pictures  README's and the pages' pictures made anew, from the demo suite"
 	@echo "make release   what a release needs, checked; nothing is published"
@@ -64,6 +65,9 @@ campaign: $(VENV)/.installed-test
 
 golden: $(VENV)/.installed-test
 	$(BIN)/python tests/golden/golden.py $(if $(WRITE),--write)
+
+compare: $(VENV)/.installed
+	@$(BIN)/python tools/compare.py $(or $(BASE),$(error say which commit: make compare BASE=main)) $(addprefix --suite ,$(SUITE))
 
 mutants: $(VENV)/.installed-test
 	$(BIN)/python tools/mutants.py $(LISTS)

@@ -102,9 +102,9 @@ def certified(bench: Bench, size: Size) -> list[Row]:
     return rows
 
 
-def against_peers(bench: Bench, size: Size, peers: tuple[str, ...]) -> list[Row]:
+def against_peers(bench: Bench, size: Size, peers: tuple[str, ...], *, job: str = "ours") -> list[Row]:
     """Peers' times beside ours, and how far their mAP is from ours on the same features."""
-    ours = bench.sure("ours", size)
+    ours = bench.sure(job, size)
     rows = []
     for name in peers:
         outcome = bench.run(name, size)
@@ -116,6 +116,15 @@ def against_peers(bench: Bench, size: Size, peers: tuple[str, ...]) -> list[Row]
         ratio = outcome.wall / ours.wall
         goal = "at least 5" if name == "fastreid-cython" and size.large else None
         rows.append(row(f"{about}: time", ours.wall, "s", peer=(name, outcome.wall), ratio=ratio, goal=goal))
+        rows.append(
+            row(
+                f"{about}: processor time",
+                ours.cpu,
+                "CPU s",
+                peer=(name, outcome.cpu),
+                ratio=outcome.cpu / ours.cpu,
+            )
+        )
         rows.append(
             row(
                 f"{about}: memory",
@@ -156,6 +165,18 @@ def precisions(bench: Bench, size: Size) -> list[Row]:
             "at most 1e-6",
         ),
         _difference(f"{about}: bfloat16 uncertified", bench.sure("rounded-bfloat16", size), ours, "ours", None),
+    ]
+
+
+def visible_parts(bench: Bench, size: Size) -> list[Row]:
+    """PVEN's distance beside one vector of the same length and its own pair function, in processor time."""
+    rounds = [[bench.sure(job, size) for job in ("ours-float32", "ours-parts", "pair-function")] for _ in range(ROUNDS)]
+    one, parts, function = (min(outcome.cpu for outcome in job) for job in zip(*rounds, strict=True))
+    about = f"evaluation {size.name}: visible parts, processor time"
+    limit = ("one vector and the pair function", one + function)
+    return [
+        row(about, parts, "CPU s", peer=("one vector", one), limit=limit, goal="ratio at most 1.4"),
+        row(f"{about}: the pair function", 1e9 * function / size.pairs, "ns a pair"),
     ]
 
 
@@ -214,7 +235,8 @@ def main() -> None:
         record(against_peers(bench, size, peers))
         if not size.large:
             record(precisions(bench, SIZES["small"]))
-            record(against_peers(bench, SIZES["small"], PEERS))
+            record(visible_parts(bench, size))
+            record(against_peers(bench, SIZES["small"], PEERS, job="ours-arrays"))
             record(growth(bench))
 
 

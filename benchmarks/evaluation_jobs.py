@@ -22,12 +22,16 @@ clean_blas()
 
 import numpy as np  # noqa: E402
 
+import svrn  # noqa: E402
+from svrn.data.distances import VisibleParts  # noqa: E402
 from svrn.data.embeddings import Embeddings, read_embeddings  # noqa: E402
 from svrn.data.manifest import Manifest, read_manifest  # noqa: E402
+from svrn.evaluation import visible_parts  # noqa: E402
 from svrn.evaluation.evaluator import evaluate  # noqa: E402
 from svrn.evaluation.grid import on_grid  # noqa: E402
 from svrn.evaluation.int8 import levels_of  # noqa: E402
 from svrn.evaluation.options import Options  # noqa: E402
+from svrn.evaluation.product import TILE  # noqa: E402
 
 CHUNK = 1024
 RANKERS = {"torchreid": "torchreid/metrics/rank.py", "fastreid": "fastreid/evaluation/rank.py"}
@@ -235,10 +239,57 @@ def metric_learning(data: Input, _: list[Path]) -> Callable[[], dict[str, float]
     return call
 
 
+def arrays(data: Input, _: list[Path]) -> Callable[[], dict[str, float]]:
+    """`svrn.evaluate` on what the peers are given: arrays, no names."""
+    sides = zip(data.part("query"), data.part("gallery"), strict=True)
+    given = [one for side in sides for one in side]  # features, ids, cameras, each of queries and gallery
+
+    def call() -> dict[str, float]:
+        outcome = svrn.evaluate(*given, protocol=PROTOCOL)
+        return {name: value / 100 for name, value in outcome.metrics.items()}
+
+    return call
+
+
 def plain(data: Input, _: list[Path]) -> Callable[[], dict[str, float]]:
     return lambda: {
         name: value / 100 for name, value in evaluate(data.embeddings, data.manifest, "plain").scores.named().items()
     }
+
+
+def with_parts(vectors: np.ndarray) -> tuple[np.ndarray, VisibleParts]:
+    """The same features, taken for a global one and four parts', with counts of visible cells."""
+    whole = vectors.shape[1] // 4
+    part = (vectors.shape[1] - whole) // 4
+    distance = VisibleParts(vectors.shape[1] - 4 * part, (part,) * 4, 0.5, "sqrt")
+    counts = np.random.default_rng(0).integers(1, 100, (len(vectors), 4)).astype(np.float32)
+    return np.concatenate([vectors, counts], axis=1), distance
+
+
+def ours_parts(data: Input, _: list[Path]) -> Callable[[], dict[str, float]]:
+    """PVEN's distance, on features as long as `ours-float32` has them."""
+    vectors, distance = with_parts(data.embeddings.vectors)
+    embeddings = Embeddings(data.embeddings.images, vectors, {"distance": distance.text()})
+    return ours("float32")(Input(data.manifest, embeddings), [])
+
+
+def pair_function(data: Input, _: list[Path]) -> Callable[[], dict[str, float]]:
+    """What PVEN's distance makes of five inner products, for as many pairs, in one thread."""
+    pairs = len(data.part("query")[0]) * len(data.part("gallery")[0])
+    rng = np.random.default_rng(0)
+    rows = visible_parts.ROWS
+    planes = [rng.random((rows, TILE), dtype=np.float32) / 2 for _ in range(5)]
+    half, other = np.full((rows, 1), 0.5, dtype=np.float32), np.full(TILE, 0.5, dtype=np.float32)
+    seen, others = (rng.random((4, *shape), dtype=np.float32) + 1 for shape in ((rows, 1), (TILE,)))
+    distance = VisibleParts(1, (1, 1, 1, 1), 0.5, "sqrt")
+
+    def call() -> dict[str, float]:
+        for _ in range(pairs // (rows * TILE)):
+            squares = [visible_parts.squares_of(half, other, plane) for plane in planes]
+            visible_parts.distances_of(squares, [one * two for one, two in zip(seen, others, strict=True)], distance)
+        return {}
+
+    return call
 
 
 JOBS: dict[str, Callable[[Input, list[Path]], Callable[[], dict[str, float]]]] = {
@@ -256,6 +307,9 @@ JOBS: dict[str, Callable[[Input, list[Path]], Callable[[], dict[str, float]]]] =
     "ours-cuda-tf32": ours("tf32", "cuda"),
     "ours-cuda-bfloat16": ours("bfloat16", "cuda"),
     "ours-plain": plain,
+    "ours-arrays": arrays,
+    "ours-parts": ours_parts,
+    "pair-function": pair_function,
     "rounded-bfloat16": rounded,
     "cosine-float64": cosine_float64,
     "torchreid-python": peer("torchreid", cython=False),

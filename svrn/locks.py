@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from svrn.errors import UserError
 from svrn.files import disk_errors, make_folder
 
 
@@ -20,6 +21,21 @@ def try_lock(path: Path) -> int | None:
         UserError: the file cannot be made, or the file system has no locks.
     """
     return _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def try_lock_there(path: Path) -> int | None:
+    """`try_lock` of a file that must be there; one that is not is not made.
+
+    Raises:
+        FileNotFoundError: it is not there, or was removed meanwhile.
+        UserError: as `try_lock`.
+    """
+    try:
+        return _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB, 0)
+    except UserError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise error.__cause__ from None
+        raise
 
 
 def release(descriptor: int) -> None:
@@ -42,16 +58,29 @@ def file_lock(path: Path) -> Iterator[None]:
         release(descriptor)
 
 
-def _locked(path: Path, how: int) -> int | None:
+def _locked(path: Path, how: int, flags: int = os.O_CREAT) -> int | None:
     with disk_errors(path):
-        make_folder(path.parent)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        try:
-            fcntl.flock(descriptor, how)
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
-        except BaseException:
-            os.close(descriptor)
-            raise
-    return descriptor
+        if flags & os.O_CREAT:
+            make_folder(path.parent)
+        while True:
+            descriptor = os.open(path, os.O_RDWR | flags | os.O_CLOEXEC, 0o666)
+            try:
+                fcntl.flock(descriptor, how)
+                if _is_at(descriptor, path):
+                    return descriptor
+            except BlockingIOError:
+                os.close(descriptor)
+                return None
+            except BaseException:
+                os.close(descriptor)
+                raise
+            os.close(descriptor)  # it was removed meanwhile: a lock on it keeps nobody out
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether the open file still is the one of that name."""
+    try:
+        named = path.stat()
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(os.fstat(descriptor), named)

@@ -43,7 +43,9 @@ COMMANDS = {
         "svrn.cli.verification:verification", "Say how sure 'the same vehicle' and 'not in the gallery' are."
     ),
     "slices": Command("svrn.cli.slices:slices", "Show where a model fails: cameras, viewpoints, look-alikes, size."),
-    "shortcuts": Command("svrn.cli.shortcuts:shortcuts", "Hide plate, background or details, and see what is lost."),
+    "shortcuts": Command(
+        "svrn.cli.shortcuts:shortcuts", "Hide plate, background or details, and see what is lost.", "train"
+    ),
     "parser": Command("svrn.cli.parser:app", "Train the part parser, and hold it against true masks.", "train"),
     "data": Command("svrn.cli.data:app", "Verify, unpack, render and read benchmarks."),
     "train": Command("svrn.cli.train:train", "Train one run of a suite.", "train"),
@@ -52,6 +54,7 @@ COMMANDS = {
         "svrn.cli.salience:salience", "See whether a run's masks fall on a vehicle's own details.", "train"
     ),
     "timing": Command("svrn.cli.timing:timing", "Measure table 7 on the device at hand.", "train"),
+    "runs": Command("svrn.cli.runs:app", "Give runs to and take them from a store that machines share.", "train"),
     "track": Command("svrn.cli.track:app", "Mirror the runs into MLflow, and show them.", "track"),
     "report": Command("svrn.cli.report:app", "Make tables, figures and the evidence pages.", "workflow"),
 }

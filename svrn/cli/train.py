@@ -17,7 +17,8 @@ def train(
     A signal (SIGTERM, SIGUSR1, Ctrl-C) ends it after the step at hand, saved, with exit code 75.
     """
     from svrn.config.documents import suggestion
-    from svrn.config.study import DATA, load_study
+    from svrn.config.study import DATA, PARAMS, load_study
+    from svrn.config.suite import load_settings
     from svrn.errors import UserError
     from svrn.training.leases import lease
 
@@ -27,6 +28,12 @@ def train(
             f"suite {study.name!r} has no run {key!r}", where="svrn train", mend=suggestion(key, list(study.runs))
         )
     run = study.runs[key]
+    store = load_settings(PARAMS).store
+    if store and not (run.folder / "run.json").is_file():
+        from svrn.runs.shared import take
+
+        if take(store, key, run.folder):
+            return
     with lease(run.parameters.execution.devices, holder=f"run {key}"):
         from svrn.data.manifest import read_manifest
         from svrn.training import train as train_run
@@ -34,3 +41,7 @@ def train(
 
         manifest = read_manifest(DATA / run.benchmark / "manifest.parquet")
         train_run(run, manifest, run.folder, progress=Progress(f"{run.key} {run.label}", position))
+    if store:
+        from svrn.runs.shared import give
+
+        give(store, run.folder)

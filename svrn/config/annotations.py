@@ -24,7 +24,7 @@ LABELS_VERSION = 1
 """Raised when the renderer's truth becomes another for the same images: it enters the digests of that truth."""
 TOLERATED = 0.01
 """The share of a part's images that may lack what was labelled image by image (VeRi-776's key-points lack 65 of its
-51,035). An attribute may lack in more: its unknown values are left out of a loss."""
+49,357). An attribute may lack in more: its unknown values are left out of a loss."""
 
 
 _SIDES = ("left", "right")
@@ -82,7 +82,7 @@ def side_digest(sidecar: Path, columns: SideColumns, part: Part) -> str | None:
     sidecar: data/BENCHMARK/annotations.json. None: no column is asked for, or the file is not made yet.
 
     Raises:
-        UserError: a column is lacking (see `check_side`), or the file is none of ours.
+        UserError: a column is lacking (see `check_side`), the file is none of ours, or it is out of date.
     """
     if not columns or not sidecar.is_file():
         return None
@@ -95,18 +95,19 @@ def benchmark_side_digest(
 ) -> str | None:
     """As `side_digest` of data/NAME/annotations.json; for an embedded benchmark before that file is made, too.
 
-    None: no column is asked for, or the benchmark's side information is not known yet.
+    None: no column is asked for, or the benchmark's side information is not known yet, or it is out of date.
 
     Raises:
         UserError: the benchmark lacks a column.
     """
     sidecar = data / name / SIDECAR
-    if columns and not sidecar.is_file() and benchmark.embedded is not None and benchmark.train_digest is not None:
+    made = sidecar.is_file() and _stands(sidecar, benchmark)
+    if columns and not made and benchmark.embedded is not None and benchmark.train_digest is not None:
         if columns.camera and benchmark.layout == "vehicleid":
             raise Lacking(name, "camera", "none of its images has one", "its layout has no cameras")
         digests = [(each, _embedded_digest(name, benchmark, each, part)) for each in columns.names()]
         return _joined(digests)
-    return side_digest(sidecar, columns, part)
+    return side_digest(sidecar, columns, part) if made else None
 
 
 def _embedded_digest(name: str, benchmark: Benchmark, column: str, part: Part) -> str:
@@ -129,9 +130,13 @@ def check_side(sidecar: Path, columns: SideColumns, part: Part) -> dict[str, Any
     An attribute must be known for one image at least; what is labelled image by image for all but 1 in 100.
 
     Raises:
-        UserError: a column that is not there or lacks in too many images: which, in how many, and how to get it.
+        UserError: a column that is not there or lacks in too many images: which, in how many, and how to get it; or
+            the file is out of date.
     """
     content = read_sidecar(sidecar)
+    outdated = _outdated(sidecar, content)
+    if outdated is not None:
+        raise UserError(outdated, where=str(sidecar), mend=f"svrn data annotate {sidecar.parent.name}")
     benchmark, there = str(content["benchmark"]), content["columns"]
     for name in columns.names():
         if name not in there:
@@ -145,6 +150,27 @@ def check_side(sidecar: Path, columns: SideColumns, part: Part) -> dict[str, Any
             of = {"train": "training", "test": "test"}[part]
             raise Lacking(benchmark, name, f"{missing:,} of its {images:,} {of} images lack it", _HOW, str(sidecar))
     return content
+
+
+def _stands(sidecar: Path, benchmark: Benchmark) -> bool:
+    """Whether an annotations.json is what its benchmark's file asks for now, its part parser too."""
+    content = read_sidecar(sidecar)
+    key = benchmark.annotations.parser if benchmark.annotations is not None else None
+    origins = {column.get("origin") for column in content["columns"].values()}
+    return _outdated(sidecar, content) is None and (key is None or parser_origin(key) in origins)
+
+
+def _outdated(sidecar: Path, content: dict[str, Any]) -> str | None:
+    """Why an annotations.json cannot stand for its benchmark any more, or None where it does."""
+    if content.get("labels") not in (None, LABELS_VERSION):
+        return f"holds labels of version {content['labels']} of the renderer, today's is {LABELS_VERSION}"
+    try:
+        manifest = json.loads(sidecar.with_name("manifest.json").read_text(encoding="utf-8"))["digest"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # whoever reads the manifest says what is wrong with it
+    if content.get("manifest") != manifest:
+        return "was made from another manifest than the one that stands beside it"
+    return None
 
 
 def read_sidecar(sidecar: Path) -> dict[str, Any]:

@@ -47,6 +47,9 @@ class Settings(Strict):
     roots: dict[str, str | None] = Field(
         default_factory=dict, description="folders of the user's benchmarks, by the benchmark file's name"
     )
+    store: str | None = Field(
+        None, description="folder or address where a group shares its runs: taken before, given after each training"
+    )
     container: str = Field(
         "svrn.sif", description="image of the rules with `--software-deployment-method apptainer`: a file or an address"
     )

@@ -158,3 +158,25 @@ def places(values: np.ndarray[Any, Any], known: tuple[Any, ...]) -> Tensor:
     """The place of each value in `known`, -1 for another: int64 [N]."""
     index = {value: place for place, value in enumerate(known)}
     return torch.tensor([index.get(value, UNKNOWN) for value in values], dtype=torch.int64)
+
+
+def random_side(columns: SideColumns, images: int, words: int, chance: torch.Generator) -> Side:
+    """Side information by chance, some of it unknown, unseen or empty. words: cameras, and values of an attribute."""
+
+    def whole(high: int, *shape: int) -> Tensor:
+        return torch.randint(-1, high, (images, *shape), generator=chance)
+
+    points = torch.rand((images, len(columns.keypoints), 3), generator=chance)
+    points[..., 2] = (points[..., 2] < 0.7).float()
+    corners = torch.rand((images, len(columns.boxes), 2, 2), generator=chance).sort(2).values.flatten(2)
+    corners[torch.rand(corners.shape[:2], generator=chance) < 0.2] = torch.nan
+    masks = torch.rand((images, len(columns.masks), 32, 32), generator=chance)
+    return Side(
+        columns,
+        camera=whole(words) if columns.camera else None,
+        viewpoint=whole(len(VIEWPOINTS)) if columns.viewpoint else None,
+        attributes=whole(words, len(columns.attributes)) if columns.attributes else None,
+        keypoints=points if columns.keypoints else None,
+        boxes=corners if columns.boxes else None,
+        masks=masks * (masks > 0.5) if columns.masks else None,
+    )

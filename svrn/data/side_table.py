@@ -36,6 +36,11 @@ class SideTable:
     def __len__(self) -> int:
         return len(self._whole) if self._masks is None else len(self._masks)
 
+    @property
+    def attributes(self) -> Tensor | None:
+        """Those of all images, [N, A] int64, -1 where unknown; None where none are asked for."""
+        return self._whole.attributes
+
     def part(self, start: int, stop: int) -> SideTable:
         """That of images `start` to `stop`, without the last."""
         masks = None if self._masks is None else self._masks[start:stop]

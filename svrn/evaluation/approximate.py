@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from svrn.data.embeddings import PIECE, Embeddings
+from svrn.errors import UserError
 from svrn.evaluation.search import Found, Index, described
 from svrn.files import atomic_write, write_json
 
@@ -58,7 +59,17 @@ def approximate_index(embeddings: Path, depth: int = 10) -> Approximate:
 
 
 def search_approximate(queries: Embeddings, index: Index, found: Approximate, top: int) -> list[Found]:
-    """The `top` gallery images that FAISS finds for each query, fewer where its lists hold fewer."""
+    """The `top` gallery images that FAISS finds for each query, fewer where its lists hold fewer.
+
+    Raises:
+        UserError: the embeddings name a distance of their own: FAISS knows inner products.
+    """
+    if queries.distance is not None:
+        raise UserError(
+            "approximate search is for plain vectors; these name their own distance",
+            where=str(index.file),
+            mend="leave --approximate out",
+        )
     scores, rows = found.index.search(_unit(queries.vectors), top)
     results = []
     for number in range(len(rows)):

@@ -54,12 +54,17 @@ class Benchmark:
         vectors = self.embeddings.vectors
         return 1.0 if distance == "cosine" else common_scale((vectors, np.arange(len(vectors))))
 
-    def on_grid(self, trial: Trial, options: Options, scale: float) -> tuple[Items, Grid, Grid]:
-        """The gallery's items, the queries' vectors, and the gallery's in item order."""
+    def on_grid(self, trial: Trial, options: Options, scale: float | None = None) -> tuple[Items, Grid, Grid]:
+        """The gallery's items, the queries' vectors, and the gallery's in item order.
+
+        scale: that of `evaluate` where it is not given: then scores are those that it ranks by.
+        """
         items, order = gallery_items(trial.gallery, self.protocol)
         index, vectors = pd.Index(self.embeddings.images), self.embeddings.vectors
         rows = _positions(index, trial.query, "query"), _positions(index, trial.gallery, "gallery")[order]
         distance, threads = options.distance or "cosine", options.thread_count()
+        if scale is None:
+            scale = 1.0 if distance == "cosine" else common_scale(*((vectors, one) for one in rows))
         query = on_grid(vectors, rows[0], distance, scale=scale, threads=threads)
         how = on_grid if options.precision == "float64" else as_given
         return items, query, how(vectors, rows[1], distance, scale=scale, threads=threads)

@@ -7,6 +7,7 @@ painting over a picture hurts by itself, whatever was there.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -116,9 +117,8 @@ def _boxed(box: tuple[float, float, float, float] | None, height: int, width: in
     inside = np.zeros((height, width), dtype=bool)
     if box is not None:
         left, top, right, bottom = box
-        inside[int(top * height) : int(np.ceil(bottom * height)), int(left * width) : int(np.ceil(right * width))] = (
-            True
-        )
+        rows = slice(int(top * height), math.ceil(bottom * height))
+        inside[rows, int(left * width) : math.ceil(right * width)] = True
     return inside
 
 

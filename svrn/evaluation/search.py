@@ -18,12 +18,13 @@ import pandas as pd
 
 from svrn.config.identity import inference_key
 from svrn.config.parameters import RunParameters
+from svrn.data import protocols
 from svrn.data.embeddings import Embeddings, read_embeddings
 from svrn.data.manifest import SCHEMA, Manifest, parse_split, read_manifest
+from svrn.data.protocols import NO_CAMERA, Rows, Trial
 from svrn.errors import UserError
 from svrn.evaluation.embedding import PassOptions, embed
-from svrn.evaluation.grid import on_grid
-from svrn.evaluation.nearest import nearest
+from svrn.evaluation.evaluator import Vectors, rank_trial
 from svrn.evaluation.options import Options
 from svrn.runs.run import read_config
 
@@ -32,7 +33,8 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 
 @dataclass(frozen=True)
 class Match:
-    """A gallery image found; `score` is the cosine. vehicle and camera: None where the gallery does not know them."""
+    """A gallery image found; `score` is the cosine, or the distance that the embeddings name, negated. vehicle and
+    camera: None where the gallery does not know them."""
 
     image: str
     file: Path
@@ -117,14 +119,22 @@ def query_vectors(run_dir: Path, files: Sequence[Path], options: PassOptions, sc
 
 
 def search_exact(queries: Embeddings, index: Index, top: int) -> list[Found]:
-    """The `top` gallery images of highest cosine for each query; equal cosines by image name."""
+    """The `top` gallery images of highest cosine for each query, or nearest by the distance that the embeddings name;
+    equal ones by image name."""
     gallery = read_embeddings(index.file)
-    options = Options()
     order = np.argsort(gallery.images, kind="stable")
-    sheet = on_grid(gallery.vectors, order, "cosine", threads=options.thread_count())
-    asked = on_grid(queries.vectors, np.arange(len(queries.images)), "cosine")
-    found = nearest(asked, sheet, top, options)
-    return described(queries, index, gallery.images[order[found.rows]], found.scores)
+    asked = Vectors(queries.vectors, np.arange(len(queries.images)))
+    trial = Trial(None, _strangers(queries.images, 1), _strangers(gallery.images[order], 0))
+    sides = asked, Vectors(gallery.vectors, order)
+    found, _ = rank_trial(trial, *sides, protocols.get("plain"), Options(top=top), named=gallery.distance)
+    images = gallery.images[order[found.top_items]].reshape(len(queries.images), -1)
+    return described(queries, index, images, found.top_scores.reshape(images.shape))
+
+
+def _strangers(images: npt.NDArray[np.object_], vehicle: int) -> Rows:
+    """Images of which nothing is known: one vehicle for all queries, another for the gallery, so that none matches."""
+    count = len(images)
+    return Rows(images, np.full(count, vehicle), np.full(count, NO_CAMERA), np.full(count, None, dtype=object))
 
 
 def described(

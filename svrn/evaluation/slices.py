@@ -76,10 +76,9 @@ def _matches(
 ) -> Iterator[pd.DataFrame]:
     """Of each trial a row a match: its query (a number over all trials), what is known of both, `above` (how many items
     that are no match stand before it) and, of these, `twins`: near-duplicates."""
-    scale = benchmark.scale(options.distance or "cosine")
     done = 0
     for trial in benchmark.trials():
-        items, query, gallery = benchmark.on_grid(trial, options, scale)
+        items, query, gallery = benchmark.on_grid(trial, options)
         scorer = Scorer(items, query, gallery)
         queries, own = same_vehicle(trial.query, items)
         kept = np.ones(len(own), dtype=bool)

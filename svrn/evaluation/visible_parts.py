@@ -113,7 +113,7 @@ class ExactParts:
         for inner, half, other in zip(self._inner, query.halves, gallery.halves, strict=True):
             squares.append(2 * ((half[indices] + other[rows]) - inner.of(indices, rows)))
         counts = zip(query.counts[indices].T, gallery.counts[rows].T, strict=True)
-        return cast(Floats, 0 - _distances(squares, [one * other for one, other in counts], query.distance))
+        return cast(Floats, 0 - distances_of(squares, [one * other for one, other in counts], query.distance))
 
 
 def parts_product(query: PartGrid, gallery: PartGrid, shape: Shape, options: Options) -> Product:
@@ -134,38 +134,36 @@ def parts_product(query: PartGrid, gallery: PartGrid, shape: Shape, options: Opt
 
     def scores(asked: slice, part: slice) -> Block:
         planes = [one.scores(asked, part) for one in inner]
-        local.last = planes, asked, part
         out = buffers.block(*planes[0].shape)
+        local.last = planes, out, asked, part
         for start in range(0, len(out), ROWS):
             lines = slice(start, start + ROWS)
             seen = asked_counts[asked][lines]
             squares = [
-                _squares(half[asked][lines, None].astype(kind), other[part], plane[lines])
+                squares_of(half[asked][lines, None].astype(kind), other[part], plane[lines])
                 for half, other, plane in zip(lesser, halves, planes, strict=True)
             ]
             weights = [seen[:, k, None] * counts[k, part] for k in range(len(counts))]
-            np.negative(_distances(squares, weights, query.distance), out=out[lines])
+            np.negative(distances_of(squares, weights, query.distance), out=out[lines])
         return out
 
     def slack(lines: Ints, rows: Ints) -> Block:
-        planes, asked, part = local.last
-        seen, others = asked_counts[asked][lines].T, counts[:, rows]
-
-        def distances(sides: Sequence[Floats]) -> Block:
-            squares = [
-                _squares(half[asked][lines].astype(kind), other[rows], plane[lines, rows - part.start])
-                for half, other, plane in zip(sides, halves, planes, strict=True)
-            ]
-            weights = [one * other for one, other in zip(seen, others, strict=True)]
-            return _distances(squares, weights, query.distance)
-
-        return distances(greater) - distances(lesser)
+        planes, out, asked, part = local.last
+        columns = rows - part.start
+        squares = [
+            squares_of(half[asked][lines].astype(kind), other[rows], plane[lines, columns])
+            for half, other, plane in zip(greater, halves, planes, strict=True)
+        ]
+        weights = [one * two for one, two in zip(asked_counts[asked][lines].T, counts[:, rows], strict=True)]
+        most = out[lines, columns]
+        most[np.isinf(most)] = 0  # the query's own, taken out
+        return distances_of(squares, weights, query.distance) + most
 
     bound = _rounding(query, gallery) if rounded else 0.0
     return Product(scores, np.full(len(query), bound), slack if rounded else None)
 
 
-def _squares(half: Block, other: Block, inner: Block) -> Block:
+def squares_of(half: Block, other: Block, inner: Block) -> Block:
     """Squared distances from half the squared norms and the inner products."""
     squares = half + other
     squares -= inner
@@ -174,7 +172,7 @@ def _squares(half: Block, other: Block, inner: Block) -> Block:
     return squares
 
 
-def _distances(squares: Sequence[Block], weights: Sequence[Block], distance: VisibleParts) -> Block:
+def distances_of(squares: Sequence[Block], weights: Sequence[Block], distance: VisibleParts) -> Block:
     """D from the squared distances of the global features and of the parts, which are used up, and from v_k v'_k."""
     whole, *parts = squares
     above, below = None, None

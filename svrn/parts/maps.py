@@ -29,7 +29,5 @@ def stripe_maps(stripes: int, height: int, width: int, device: torch.device | No
 
 
 def as_picture(maps: Tensor) -> Tensor:
-    """Maps [B, h, w] scaled to 0..1 image by image, to be looked at: the greatest value of each becomes 1."""
-    low = maps.amin((1, 2), keepdim=True)
-    span = (maps.amax((1, 2), keepdim=True) - low).clamp(min=torch.finfo(torch.float32).tiny)
-    return ((maps - low) / span).float()
+    """Maps [B, h, w], not negative, scaled so that each image's greatest value is 1: to be looked at."""
+    return (maps / maps.amax((1, 2), keepdim=True).clamp(min=1e-12)).float()

@@ -28,6 +28,9 @@ class MethodNetwork(nn.Module):
     without a gradient. New parts draw their weights from torch's own generator, after the trunk has drawn its own.
     """
 
+    #: Whether something that learns lies before a frozen block or inside one: then these run with a gradient.
+    learns_before_frozen = False
+
     def __init__(self, run: RunParameters, sizes: Sizes) -> None:
         super().__init__()
         if sizes.identities < 1:
@@ -70,7 +73,7 @@ class MethodNetwork(nn.Module):
     def run_block(self, number: int, features: Tensor, branch: str | None = None) -> Tensor:
         """Block `number` (from 1) on its input: the trunk's, or the branch's own copy of it."""
         block = self.trunk[number - 1] if branch is None else self.copies[_copy_name(branch, number)]
-        if number > self.model.backbone.frozen_blocks:
+        if number > self.model.backbone.frozen_blocks or self.learns_before_frozen:
             result: Tensor = block(features)
             return result
         with torch.no_grad():

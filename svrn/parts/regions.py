@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from svrn.config.parts import PartParameters
 from svrn.errors import UserError
+from svrn.parts.maps import pool_by_maps
 from svrn.parts.output import Seen
 
 if TYPE_CHECKING:
@@ -125,10 +125,7 @@ def pool(maps: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
     maps: [B, C, h, w]; masks: [B, K, h, w]. Their quotient is the mean over a part; with a mask of ones it is average
     pooling. In float32.
     """
-    with torch.autocast(maps.device.type, enabled=False):
-        flat = masks.float().flatten(2)
-        sums = flat @ maps.float().flatten(2).transpose(1, 2)
-        return sums / flat.shape[2], flat.mean(2)
+    return pool_by_maps(maps, masks), masks.float().flatten(2).mean(2)
 
 
 def part_means(maps: Tensor, masks: Tensor) -> Tensor:
@@ -140,8 +137,3 @@ def part_means(maps: Tensor, masks: Tensor) -> Tensor:
 def seen_parts(masks: Tensor) -> Tensor:
     """Which parts an image shows, [B, K] float32 of 0 and 1, from masks [B, K, 32, 32] on the fine grid."""
     return (masks.sum((2, 3)) >= LEAST).float()
-
-
-def as_pictures(titles: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Maps [B, h, w] scaled so that each image's greatest value is 1."""
-    return {title: one / one.amax((1, 2), keepdim=True).clamp(min=1e-12) for title, one in titles.items()}

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from svrn.errors import UserError
-from svrn.locks import file_lock, release, try_lock
+from svrn.locks import file_lock, release, try_lock, try_lock_there
 from svrn.training.device_list import Visible, visible_devices
 
 _POLL_SECONDS = 0.1
@@ -147,19 +147,29 @@ def _draw_ticket(folder: Path) -> _Ticket:
     queue = folder / "queue"
     with file_lock(folder / "drawing"):
         queue.mkdir(exist_ok=True)
-        number = max((int(file.name) for file in queue.iterdir()), default=0) + 1
-        file = queue / f"{number:012d}"
-        descriptor = try_lock(file)
-        assert descriptor is not None, "a new number's ticket cannot be locked"
+        number = max((int(file.name) for file in _tickets(folder)), default=0)
+        descriptor = None
+        while descriptor is None:  # one that somebody just looks at, to see whether its owner lives, is passed over
+            number += 1
+            file = queue / f"{number:012d}"
+            descriptor = try_lock(file)
     return _Ticket(number, file, descriptor)
+
+
+def _tickets(folder: Path) -> list[Path]:
+    """The queue by number; files that others put there (a file server's, a file manager's) are none of ours."""
+    return sorted(file for file in (folder / "queue").iterdir() if file.name.isdecimal())
 
 
 def _first_in_line(folder: Path, number: int) -> bool:
     """Whether every earlier ticket's owner has been served or is dead."""
-    for file in sorted((folder / "queue").iterdir()):
+    for file in _tickets(folder):
         if int(file.name) >= number:
             return True
-        abandoned = try_lock(file)
+        try:
+            abandoned = try_lock_there(file)
+        except FileNotFoundError:  # served meanwhile
+            continue
         if abandoned is None:
             return False
         file.unlink(missing_ok=True)

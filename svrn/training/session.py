@@ -23,6 +23,7 @@ from svrn.errors import UserError
 from svrn.files import disk_errors, make_folder, write_json, write_text
 from svrn.locks import release, try_lock
 from svrn.methods.rooms import build_losses, build_network
+from svrn.parts.attributes import vehicle_attributes
 from svrn.parts.output import Sizes
 from svrn.training.checkpoints import clear, save_tensors, sha256_of
 from svrn.training.device import prepare
@@ -123,7 +124,10 @@ def train_process(job: Job, group: Group, stop: StopRequest, progress: Progress)
     store = ImageStore(images.files, images.fingerprints, training.input, folder=folder, workers=execution.workers)
     vocabulary, side = _side_information(job, images)
     batches = TrainingBatches(images, store, training, rank=group.rank, world=group.world, side=side)
-    sizes = Sizes(images.identities, len(images.files), vocabulary)
+    told = None if side is None else side.attributes
+    labels = torch.from_numpy(images.labels)
+    attributes = None if told is None else vehicle_attributes(labels, told, images.identities)
+    sizes = Sizes(images.identities, len(images.files), vocabulary, attributes)
     network = build_network(parameters, sizes)
     losses = build_losses(parameters, sizes)
     trainer = Trainer(run.key, parameters, network, losses, batches, run_dir, device, group, events, stop, progress)

@@ -23,10 +23,12 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from svrn.config.parameters import RunParameters
+from svrn.data.side import Side, random_side
 from svrn.methods.rooms import build_losses, build_network
-from svrn.parts.output import Seen, Sizes, Targets
+from svrn.parts.output import Seen, Targets
 from svrn.training.device import autocast_type
 from svrn.training.optimisation import build_optimiser
+from svrn.training.standins import WORDS, sizes_by_chance
 
 _WARM = 2  # rounds before the measured ones
 _ROUNDS = (5, 50)  # at least, at most
@@ -125,7 +127,12 @@ class _Subject:
         self.labels = (torch.arange(batch) // training.batches.images % identities).to(device)
         self.autocast = autocast_type(training.numerics, device, lambda _: None)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.autocast is torch.float16)
-        sizes = Sizes(identities, images=batch)
+        sizes, chance = sizes_by_chance(parameters, identities, batch), torch.Generator().manual_seed(0)
+        needs = parameters.method.needs(parameters)
+        self.side, self.side_at_test = (
+            random_side(columns, batch, WORDS, chance).to(device) if columns else None
+            for columns in (needs.training, needs.test)
+        )
         self.network = build_network(parameters, sizes)
         self.network.to(device, memory_format=layout)  # type: ignore[call-overload]
         self.losses = build_losses(parameters, sizes).to(device)
@@ -143,22 +150,24 @@ class _Subject:
         self.network.train()
         self.optimiser.zero_grad()
         with self._precision():
-            output = self.network(Seen(self.images, self.labels, chance=self.network.chance(len(self.images))))
-        loss = self.losses(output, Targets(self.labels, torch.arange(len(self.labels)))).total
+            chance = {name: one.to(self.device) for name, one in self.network.chance(len(self.images)).items()}
+            output = self.network(Seen(self.images, self.labels, self.side, chance))
+        rows = torch.arange(len(self.labels), device=self.device)
+        loss = self.losses(output, Targets(self.labels, rows, self.side)).total
         self.scaler.scale(loss).backward()
         self.scaler.step(self.optimiser)
         self.scaler.update()
 
     def infer(self) -> None:
-        self._embed(self.images)
+        self._embed(self.images, self.side_at_test)
 
     def infer_one(self) -> None:
-        self._embed(self.images[:1])
+        self._embed(self.images[:1], None if self.side_at_test is None else self.side_at_test[:1])
 
-    def _embed(self, images: Tensor) -> None:
+    def _embed(self, images: Tensor, side: Side | None) -> None:
         self.network.eval()
         with self._precision():
-            self.network.embed(images, self.parameters.inference)
+            self.network.embed(images, self.parameters.inference, side)
 
     def timing(self, times: Mapping[str, list[float]]) -> Timing:
         batch = len(self.images)

@@ -125,3 +125,32 @@ def test_a_file_of_ones_own_is_declared_by_its_name() -> None:
     declared = Benchmark.model_validate(tree).annotations
     assert declared is not None
     assert declared.file == "~/own.parquet"
+
+
+def stale(folder: Path, **content: object) -> Path:
+    file = sidecar(folder)
+    file.write_text(json.dumps(json.loads(file.read_text()) | content))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"manifest": "old"}, "was made from another manifest"),
+        ({"manifest": "new", "labels": 0}, "labels of version 0 of the renderer"),
+    ],
+)
+def test_what_is_out_of_date_is_made_again(tmp_path: Path, content: dict[str, object], said: str) -> None:
+    """The workflow sees it as not made yet; whoever reads it by hand is told."""
+    file = stale(tmp_path / "b", **content)
+    (tmp_path / "b" / "manifest.json").write_text(json.dumps({"digest": "new"}))
+    asked = SideColumns(masks=("front",))
+    with pytest.raises(UserError, match=said) as refused:
+        side_digest(file, asked, "train")
+    assert refused.value.mend == "svrn data annotate b"
+    real = Benchmark.model_validate({"layout": "veri776", "root": "/x", "tests": {}})
+    assert benchmark_side_digest("b", real, asked, "train", tmp_path) is None
+    beforehand = benchmark_side_digest("b", embedded(), asked, "train", tmp_path)
+    assert beforehand == benchmark_side_digest("not-made", embedded(), asked, "train", tmp_path)
+    stale(tmp_path / "b", manifest="new", labels=None)
+    assert benchmark_side_digest("b", real, asked, "train", tmp_path) == side_digest(file, asked, "train")

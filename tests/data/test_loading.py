@@ -209,8 +209,8 @@ def test_a_batch_that_does_not_divide(manifest):
 def test_evaluation_batches(manifest, tmp_path):
     rows = manifest.table.iloc[10:21]
     plain = list(evaluation_batches(manifest, rows, Input(size=32), 4))
-    assert [len(names) for names, _ in plain] == [4, 4, 3]
-    assert [name for names, _ in plain for name in names] == list(rows["image"])
+    assert [len(names) for names, _, _ in plain] == [4, 4, 3]
+    assert [name for names, _, _ in plain for name in names] == list(rows["image"])
     cached = list(evaluation_batches(manifest, rows, Input(size=32), 4, workers=2, cache=tmp_path / "c"))
     for one, other in zip(plain, cached, strict=True):
         assert torch.equal(one[1], other[1])

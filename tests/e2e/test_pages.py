@@ -56,7 +56,12 @@ def browser() -> Iterator[Any]:
 
 
 class Watched:
-    """A page with everything that it complained of or asked for."""
+    """A page with everything that it complained of or asked for.
+
+    A page that is left, or a list that is drawn anew, gives up the pictures that are still on their way: Chromium calls
+    that a failed request, with ERR_ABORTED, and on a busy machine there are many. It says nothing of the report. What a
+    page asks for is looked for on the disk instead, the moment it is asked.
+    """
 
     def __init__(self, browser: Any, **options: Any) -> None:
         self.context = browser.new_context(**options)
@@ -66,9 +71,19 @@ class Watched:
         self.requests: list[str] = []
         self.page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
+        self.page.on("requestfailed", self._failed)
         self.page.on("dialog", lambda dialog: (self.complaints.append("a dialog opened"), dialog.dismiss()))
-        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("request", self._asked)
+
+    def _failed(self, request: Any) -> None:
+        if request.failure != "net::ERR_ABORTED":
+            self.complaints.append(f"failed: {request.url}: {request.failure}")
+
+    def _asked(self, request: Any) -> None:
+        self.requests.append(request.url)
+        parts = urlsplit(request.url)
+        if parts.scheme == "file" and not Path(unquote(parts.path)).is_file():
+            self.complaints.append(f"not there: {request.url}")
 
     def open(self, folder: Path, name: str) -> Any:
         self.page.goto("about:blank")  # so that an address that differs in its hash alone is loaded anew
@@ -93,6 +108,24 @@ class Links(HTMLParser):
                 self.targets.append(value)
             if name == "id" and value:
                 self.anchors.add(value)
+
+
+def test_pictures_given_up_are_no_complaint_and_missing_ones_are(browser: Any, tmp_path: Path) -> None:
+    (tmp_path / "there.jpg").write_bytes(b"\xff\xd8")
+    (tmp_path / "a.html").write_text("<img src=there.jpg>")
+    (tmp_path / "b.html").write_text("<img src=absent.jpg>")
+    watched = Watched(browser)
+    watched.page.route("**/*.jpg", lambda route: None)  # a machine so busy that no picture ever comes
+    for _ in range(2):
+        watched.page.goto((tmp_path / "a.html").as_uri(), wait_until="commit")
+        watched.page.wait_for_function("document.images.length == 1")
+        watched.page.goto("about:blank")
+    assert watched.requests.count((tmp_path / "there.jpg").as_uri()) == 2
+    assert watched.complaints == []
+    watched.page.goto((tmp_path / "b.html").as_uri(), wait_until="commit")
+    watched.page.wait_for_function("document.images.length == 1")
+    watched.page.goto("about:blank")
+    assert watched.complaints == [f"not there: {(tmp_path / 'absent.jpg').as_uri()}"]
 
 
 def _a_cell_page(folder: Path) -> str:

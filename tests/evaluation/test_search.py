@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,14 @@ from typer.testing import CliRunner
 
 from svrn.backbones.weights import file_digest
 from svrn.cli import load
+from svrn.data.distances import VisibleParts
 from svrn.data.embeddings import Embeddings, write_embeddings
 from svrn.data.manifest import Manifest, write_manifest
 from svrn.errors import UserError
-from svrn.evaluation import approximate, search
+from svrn.evaluation import approximate, reference, search
+from svrn.evaluation.approximate import approximate_index, search_approximate
 from svrn.evaluation.embedding import PassOptions
+from svrn.evaluation.grid import on_grid
 
 
 def call(*words: str | Path) -> str:
@@ -198,3 +202,28 @@ def test_thresholds_of_another_model_or_of_nothing_are_refused(run: Path, galler
     ):
         with pytest.raises(UserError, match=message):
             call(*words, *given)
+
+
+def test_embeddings_that_name_their_distance_are_searched_by_it(manifest: Manifest, tmp_path: Path) -> None:
+    """The definition's distance to every image; a tie goes by name; and FAISS refuses what it does not know."""
+    distance = VisibleParts(5, (4, 3), 0.5, "sqrt")
+    rng = np.random.default_rng(0)
+    names = np.array(manifest.table["image"].tolist(), dtype=object)
+    vectors = np.concatenate([rng.normal(size=(len(names), 12)), rng.integers(1, 9, (len(names), 2))], axis=1)
+    vectors[7] = vectors[4]
+    gallery = Embeddings(names, vectors.astype(np.float32), {"distance": distance.text()})
+    write_embeddings(gallery, tmp_path / "index.parquet")
+    index = search.Index(manifest, tmp_path / "index.parquet")
+    queries = Embeddings(names[[4, 9]], gallery.vectors[[4, 9]], gallery.origin)
+    found = search.search_exact(queries, index, 6)
+    ends = (0, 5, 9, 12)
+    parts = [on_grid(gallery.vectors[:, a:b].copy(), np.arange(len(names)), "cosine") for a, b in pairwise(ends)]
+    each = [[*(part.vectors()[row].astype(float) for part in parts), vectors[row, 12:]] for row in range(len(names))]
+    for row, one in zip((4, 9), found, strict=True):
+        far = [reference.visible_parts(each[row], other, weight=0.5, root="sqrt") for other in each]
+        order = sorted(range(len(names)), key=lambda item: (far[item], names[item]))[:6]
+        assert [match.image for match in one.matches] == names[order].tolist()
+        assert [match.score for match in one.matches] == [-far[item] for item in order]
+    assert [match.image for match in found[0].matches[:2]] == [names[4], names[7]]
+    with pytest.raises(UserError, match="approximate search is for plain vectors"):
+        search_approximate(queries, index, approximate_index(tmp_path / "index.parquet"), 3)

@@ -52,10 +52,11 @@ def plain(benchmark: Benchmark) -> pd.DataFrame:
     return facts.where(facts.notna(), None)
 
 
-def twin(benchmark: Benchmark) -> dict[tuple[str, str], list[list[int]]]:
+def twin(benchmark: Benchmark, options: Options) -> dict[tuple[str, str], list[list[int]]]:
     """By slice, the ranks of each query's matches in it."""
     trial = next(benchmark.trials())
-    _, query, gallery = benchmark.on_grid(trial, ONE.model_copy(update={"precision": "float64"}), 1.0)
+    exact = options.model_copy(update={"precision": "float64"})
+    _, query, gallery = benchmark.on_grid(trial, exact)
     facts = plain(benchmark)
     found: dict[tuple[str, str], list[list[int]]] = defaultdict(list)
     for number, image in enumerate(trial.query.images):
@@ -89,12 +90,17 @@ def twin(benchmark: Benchmark) -> dict[tuple[str, str], list[list[int]]]:
     return found
 
 
-@pytest.mark.parametrize("levels", [0, 2])
-@pytest.mark.parametrize("protocol", ["veri776", "plain"])
-def test_slices_are_rankings_without_their_other_matches(levels: int, protocol: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("levels", "protocol", "distance"),
+    [(0, "veri776", "cosine"), (2, "veri776", "cosine"), (2, "plain", "cosine"), (0, "plain", "euclidean")],
+)
+def test_slices_are_rankings_without_their_other_matches(
+    levels: int, protocol: str, distance: str, tmp_path: Path
+) -> None:
     benchmark = known(levels, tmp_path, levels, protocol)
-    found = slices_of(benchmark, ONE)
-    wanted = twin(benchmark)
+    options = ONE.model_copy(update={"distance": distance})
+    found = slices_of(benchmark, options)
+    wanted = twin(benchmark, options)
     rows = found.slices.set_index(["kind", "value"])
     assert set(rows.index) == set(wanted)
     for key, ranks in wanted.items():
@@ -115,7 +121,7 @@ def test_mistakes_are_counted_among_wrong_first_images(tmp_path: Path) -> None:
     found = slices_of(benchmark, ONE)
     facts = plain(benchmark)
     trial = next(benchmark.trials())
-    _, query, gallery = benchmark.on_grid(trial, ONE.model_copy(update={"precision": "float64"}), 1.0)
+    _, query, gallery = benchmark.on_grid(trial, ONE.model_copy(update={"precision": "float64"}))
     counts: dict[str, list[tuple[bool, float]]] = defaultdict(list)
     for number, image in enumerate(trial.query.images):
         places = [p for p in literal.ranking(trial, benchmark.protocol, query, gallery, number) if not p.junk]

@@ -139,9 +139,7 @@ def test_its_parameters_are_its_runs_identity(name: str) -> None:
             assert run_key(other, DIGEST) != key
     assert run_key(run, DIGEST, "e" * 64) != key
     if name != DEFAULT:
-        others = run_of_method(
-            name, {"model": {"stages": {"count": 2}}, "training": {"losses": {"vcc": {"weight": 0.5}}}}
-        )
+        others = run_of_method(name, {"training": {"losses": {"vcc": {"weight": 0.5}, "reward_weight": 0.5}}})
         assert run_key(others, DIGEST) == key, "another method's parameters are no part of it"
 
 

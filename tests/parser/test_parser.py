@@ -134,9 +134,14 @@ def test_a_parsed_columns_digest_is_known_before_it_is_made(
     for part in ("train", "test"):
         before = benchmark_side_digest("nowhere", benchmark, wanted, part, tmp_path)
         assert before is not None and before == side_digest(tmp_path / "made" / SIDECAR, wanted, part)
+    (tmp_path / "nowhere").mkdir()
+    other = {"viewpoint": Texts(np.full(len(manifest.table), "front", object))}
+    images = manifest.table["image"].to_numpy(dtype=object)
+    write_annotations(Annotations(images, other, {"viewpoint": "release"}), manifest, tmp_path / "nowhere")
+    assert before == benchmark_side_digest("nowhere", benchmark, wanted, "test", tmp_path), "older than the parser"
     nobody = benchmark.model_copy(update={"annotations": None})
     with pytest.raises(UserError, match=r"no part parser is named"):
-        benchmark_side_digest("nowhere", nobody, wanted, "train", tmp_path)
+        benchmark_side_digest("elsewhere", nobody, wanted, "train", tmp_path)
 
 
 def test_what_is_refused(world: tuple[Manifest, Path], trained: Path, tmp_path: Path) -> None:

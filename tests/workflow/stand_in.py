@@ -78,6 +78,8 @@ def main() -> None:
         write(Path(option("--out")).with_suffix(".json"), json.dumps(digest))
     elif words[:2] == ["data", "record"]:
         write(option("--out"), json.dumps([words[2], Path("params/config.yaml").read_text()]))
+    elif words[:2] == ["runs", "best"]:
+        write(Path(option("--out")) / "model.safetensors", "weights")
     elif words[0] == "embed":
         name = f"{words[2]}-{option('--inference')}"
         write(Path("results/runs") / words[1] / "embeddings" / f"{name}.parquet", name)

@@ -22,7 +22,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from svrn.config.annotations import SIDECAR, Part, parsed_digest, parser_origin, truth_digest
+from svrn.config.annotations import (
+    LABELS_VERSION,
+    SIDECAR,
+    Part,
+    parsed_digest,
+    parser_origin,
+    truth_digest,
+)
 from svrn.data.manifest import Manifest, parse_split
 from svrn.errors import UserError
 from svrn.files import atomic_write, write_json
@@ -246,6 +253,7 @@ def _sidecar(annotations: Annotations, manifest: Manifest) -> dict[str, Any]:
         "schema": SCHEMA_VERSION,
         "benchmark": manifest.benchmark,
         "manifest": manifest.digest,
+        "labels": LABELS_VERSION if truth else None,
         "content": content.hexdigest(),
         "grid": GRID,
         "images": {part: len(places) for part, places in parts.items()},

@@ -10,6 +10,8 @@ from svrn.data.synthetic.models import Model
 from svrn.data.synthetic.parts import Part, Surface
 from svrn.data.synthetic.shell import Shell
 
+TRUCK_TAIL = (0.75, 0.32)
+"""Where a truck's tail lights are: share of its half width, metres below its floor."""
 DARK: Rgb = (0.05, 0.05, 0.055)
 
 
@@ -150,13 +152,23 @@ def outside(identity: Identity, shell: Shell) -> list[Piece]:
     return pieces
 
 
+def cargo_floor(model: Model) -> float:
+    """Height of the floor of a truck's body."""
+    return 1.0 * model.clearance + 0.75
+
+
+def cargo_height(model: Model) -> float:
+    """Height of a truck's closed body above its floor."""
+    return max(model.height + (0.25 if model.cargo == "box" else 0.12) - cargo_floor(model), 1.3)
+
+
 def behind_cab(identity: Identity, shell: Shell, back: float) -> list[Piece]:
     """A truck's frame and body; nothing for the others."""
     if not back:
         return []
     model = identity.model
     half = shell.half_width
-    middle, floor = -back / 2 + 0.02, 1.0 * model.clearance + 0.75
+    middle, floor = -back / 2 + 0.02, cargo_floor(model)
     pieces = [
         plain(box((middle + 0.1, 0, floor - 0.22), (back + 0.4, 0.9 * half, 0.22)), DARK, Part.BUMPER),
         plain(box((-back + 0.05, 0, floor - 0.32), (0.08, 1.8 * half, 0.16)), (0.16, 0.16, 0.17), Part.BUMPER),
@@ -164,7 +176,7 @@ def behind_cab(identity: Identity, shell: Shell, back: float) -> list[Piece]:
     for side in (1.0, -1.0):
         pieces.append(
             plain(
-                box((-back - 0.0, side * 0.75 * half, floor - 0.32), (0.06, 0.28, 0.13)),
+                box((-back - 0.0, side * TRUCK_TAIL[0] * half, floor - TRUCK_TAIL[1]), (0.06, 0.28, 0.13)),
                 (0.5, 0.03, 0.03),
                 Part.TAIL_LIGHT,
                 gloss=0.8,
@@ -202,7 +214,7 @@ def behind_cab(identity: Identity, shell: Shell, back: float) -> list[Piece]:
         for x in (-back + 0.03, -0.06):
             pieces.append(_cargo(box((x, 0, floor + wall / 2), (0.05, 2 * half, wall)), tint))
     else:
-        height = max(model.height + (0.25 if model.cargo == "box" else 0.12) - floor, 1.3)
+        height = cargo_height(model)
         pieces.append(
             _cargo(box((middle - 0.05, 0, floor + height / 2), (back - 0.1, 2.04 * half, height), 0.985), tint)
         )

@@ -20,7 +20,7 @@ from svrn.data.annotations.names import VIEW_OF_VIEWPOINT, VIEWS_AS_MASKS
 from svrn.data.annotations.table import GRID, TRUTH_ORIGIN, Annotations, Column, Numbers, Texts
 from svrn.data.manifest import Manifest
 from svrn.data.synthetic.ends import emblem_height
-from svrn.data.synthetic.fittings import mirror_place
+from svrn.data.synthetic.fittings import TRUCK_TAIL, cargo_floor, cargo_height, mirror_place
 from svrn.data.synthetic.images import Progress, in_processes
 from svrn.data.synthetic.models import Model
 from svrn.data.synthetic.parts import Part
@@ -202,8 +202,23 @@ def _points(vehicle: Vehicle) -> tuple[list[str], NDArray[np.float32]]:
         x, across, z = mirror_place(model, shell, y)
         named[f"mirror_{side}"] = [x - vehicle.offset, across, z]
         named[f"fog_lamp_{side}"] = [front - 0.05, 0.8 * y * shell.half_width, model.clearance + 0.13]
+    if model.type == "truck":
+        _correct_truck(named, vehicle)
     named["logo_front"] = [front, 0.0, emblem_height(model)]
     return list(named), np.array(list(named.values()), np.float32)
+
+
+def _correct_truck(named: dict[str, list[float]], vehicle: Vehicle) -> None:
+    """A truck has its tail lights below its floor and no rear plate; its roof ends with its body, or with its cab."""
+    model, half = vehicle.identity.model, vehicle.shell.half_width
+    rear, floor = -vehicle.length / 2, cargo_floor(model)
+    flat = model.cargo == "flat"
+    end = model.deck + model.rear_run - vehicle.offset if flat else rear
+    top = model.height - model.roof_drop if flat else floor + cargo_height(model)
+    for side, y in (("left", 1.0), ("right", -1.0)):
+        named[f"tail_light_{side}"] = [rear, TRUCK_TAIL[0] * y * half, floor - TRUCK_TAIL[1]]
+        named[f"roof_end_{side}"] = [end, (0.65 if flat else 1.0) * y * half, top]
+    del named["plate_rear"]
 
 
 def embedded_truth(

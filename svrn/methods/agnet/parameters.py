@@ -20,8 +20,8 @@ class Parameters(AttributeParameters):
         title="AGNet-ASL",
         idea="A branch that tells a vehicle's attributes makes a mask that selects features for the branch that tells"
         " the vehicle, and the smoothing of the vehicles' labels goes by attributes.",
-        source='Wang, Peng, Wang, Zhao and others, "Attribute-guided Feature Learning Network for Vehicle'
-        ' Re-identification", 2020, arXiv 2001.03872; no code was published',
+        source='Wang and others, "Attribute-guided Feature Learning Network for Vehicle Re-identification", 2020,'
+        " arXiv 2001.03872; no code was published",
         certain=(
             "the abstract: attribute branches and a category branch, end to end; an attribute-guided module makes a"
             " mask from attribute features that selects features for the category branch; an attribute-based label"

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 
 from svrn.config.parameters import Inference, RunParameters
 from svrn.methods.pgan.parameters import Parameters
+from svrn.parts.maps import as_picture
 from svrn.parts.mining import SpatialMining
 from svrn.parts.network import MethodNetwork, check_batch
 from svrn.parts.output import Branch, Output, Seen, Sizes
 from svrn.parts.part_gate import PartGate, Refinement
-from svrn.parts.regions import PartRegions, as_pictures
+from svrn.parts.regions import PartRegions
 
 
 class Network(MethodNetwork):
@@ -52,7 +53,7 @@ class Network(MethodNetwork):
         others = [self.guided(guided), self.plain(features)] if seen.labels is not None else []
         pictures = {}
         if seen.maps:
-            pictures = as_pictures({"part attention": attention.squeeze(1)}) | self.regions.pictures(masks)
+            pictures = {"part attention": as_picture(attention.squeeze(1))} | self.regions.pictures(masks)
         return Output((main, *(Branch(one, one) for one in others)), pictures=pictures)
 
     def embed_once(self, seen: Seen, inference: Inference) -> Tensor:

@@ -371,5 +371,7 @@ def test_the_command_lines_sources_come_after_the_files() -> None:
     assert (found.pven_masks, found.veri_keypoints, found.file) == ("b", ("x", "y"), "z.parquet")
     with pytest.raises(UserError, match="is not KIND=PATH"):
         with_sources(None, ["pven-masks"])
+    with pytest.raises(UserError, match="file is given twice"):
+        with_sources(None, ["file=a", "file=b"])
     with pytest.raises(UserError, match="no import is called 'viewpoints'"):
         with_sources(None, ["viewpoints=x"])

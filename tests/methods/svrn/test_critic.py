@@ -43,10 +43,14 @@ def test_equals_masked_forwards(
     block.train(training)
     expected = twins.masked_losses(block, features, labels, grid)
     found = critic.masked_losses(block, block(features), labels, grid)
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)  # tiny batches have tiny variances
+    still = twins.frozen(block, features)
+    # Tiny batches have tiny variances: what rounds before the neck is made larger by it.
+    larger = float((still.neck.weight.abs() / (still.neck.running_var + still.neck.eps).sqrt()).max())
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 * max(1.0, larger))
     span = (expected.amax((1, 2)) - expected.amin((1, 2))).min()
     if span > 1e-2:  # equation 3 divides by it
-        torch.testing.assert_close(critic.reward(found), twins.reward(expected), rtol=1e-3, atol=2e-3)
+        loose = 2e-3 * max(1.0, larger)
+        torch.testing.assert_close(critic.reward(found), twins.reward(expected), rtol=1e-3, atol=loose)
 
 
 def test_equals_masked_forwards_to_1e_5_at_an_ordinary_size() -> None:

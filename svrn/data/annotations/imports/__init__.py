@@ -40,6 +40,7 @@ def with_sources(declared: AnnotationSources | None, given: Iterable[str]) -> An
         UserError: not of that form, or no such kind.
     """
     content = (declared or AnnotationSources()).model_dump()
+    given_already: set[str] = set()
     for text in given:
         kind, equals, path = text.partition("=")
         name = kind.strip().replace("-", "_")
@@ -48,6 +49,9 @@ def with_sources(declared: AnnotationSources | None, given: Iterable[str]) -> An
             raise UserError(f"{text!r} is not KIND=PATH", where="--from", mend=f"kinds: {', '.join(kinds)}")
         if name not in READERS:
             raise UserError(f"no import is called {kind!r}", where="--from", mend=suggestion(kind, kinds))
+        if name in given_already and name != "veri_keypoints":
+            raise UserError(f"{kind} is given twice", where="--from", mend="give one folder or file of each kind")
+        given_already.add(name)
         content[name] = (*content[name], path) if name == "veri_keypoints" else path
     return AnnotationSources(**content)
 

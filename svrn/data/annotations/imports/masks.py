@@ -97,7 +97,7 @@ def _stack(file: Path, findings: Findings) -> npt.NDArray[np.float64] | None:
         if file.stat().st_size > _LARGEST:
             raise ValueError(f"{file.stat().st_size:,} bytes are too many")
         stack = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, MemoryError) as error:
         findings.add(SIDE_BROKEN, file, f"no array that can be read: {error}")
         return None
     shape = " x ".join(map(str, stack.shape))

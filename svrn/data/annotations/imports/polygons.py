@@ -61,7 +61,7 @@ def _fill(item: dict[str, Any], where: str, findings: Findings) -> npt.NDArray[n
     for polygon, kind in zip(polygons, classes, strict=True):
         try:
             points = np.asarray(polygon, np.float64)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             points = np.empty(0)
         if points.ndim != 2 or points.shape[1] != 2 or len(points) < 3 or not np.isfinite(points).all():
             findings.add(SIDE_BROKEN, where, "a polygon is not three or more pairs of numbers")

@@ -99,7 +99,7 @@ def _load(file: Path, variable: str, findings: Findings) -> npt.NDArray[Any] | N
 
     try:
         content = loadmat(file, variable_names=[variable])
-    except (OSError, ValueError, TypeError, KeyError, NotImplementedError, MatReadError) as error:
+    except (OSError, ValueError, TypeError, KeyError, NotImplementedError, MemoryError, MatReadError) as error:
         findings.add(SIDE_BROKEN, file, f"no MATLAB file that can be read: {str(error)[:100]}")
         return None
     if variable not in content:

@@ -1,0 +1,1 @@
+"""GLAMOR: attention at the network's beginning, global in the stem and local in the first unit, mixed by channels."""
