@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUTF8 := 1
 CORES ?= all
 
-.PHONY: help tables env test lint format bench ui schemas lock campaign golden compare mutants report release pictures clean
+.PHONY: help tables env test lint format bench ui schemas lock campaign golden compare mutants parser report release pictures clean
 
 help:
 	@echo "make tables    environment from the lock file, then the demo suite to its tables"
@@ -17,6 +17,7 @@ help:
 	@echo "make bench     speed and memory against the physical limit, and the peers in PEERS=DIR; LARGE=1 adds Large's size"
 	@echo "make lint      ruff, mypy, import-linter, snakefmt, snakemake --lint"
 	@echo "make campaign  the long fault campaign: 200 kills, 200 power cuts"
+	@echo "make parser    the part parser, from its rendered world to its weights: minutes"
 	@echo "make golden    what small trainings give now against what was written down; WRITE=1 writes it anew"
 	@echo "make compare BASE=COMMIT  the first 20 steps and the scores of that commit against the working tree's"
 	@echo "make mutants   wrong code on purpose: every mutant must fail a test; LISTS=evaluator for one list"
@@ -52,6 +53,12 @@ bench: env
 
 ui: env
 	svrn track ui
+
+# The committed parser's key is that of the same parameters, images and masks: what this makes stands beside it.
+parser: env
+	svrn data manifest parsing --out data/parsing/manifest.parquet
+	svrn data annotate parsing
+	svrn parser train parsing
 
 campaign: $(VENV)/.installed-test
 	pytest -m campaign -n 0

@@ -46,6 +46,7 @@ COMMANDS = {
     "shortcuts": Command(
         "svrn.cli.shortcuts:shortcuts", "Hide plate, background or details, and see what is lost.", "train"
     ),
+    "parser": Command("svrn.cli.parser:app", "Train the part parser, and hold it against true masks.", "train"),
     "data": Command("svrn.cli.data:app", "Verify, unpack, render and read benchmarks."),
     "train": Command("svrn.cli.train:train", "Train one run of a suite.", "train"),
     "embed": Command("svrn.cli.embed:embed", "Embed a benchmark's test images with a trained run.", "train"),

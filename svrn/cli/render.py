@@ -11,7 +11,7 @@ import typer
 
 
 def render(
-    preset: Annotated[str, typer.Option(help="How large: tiny, demo, synthetic, detailed, full.")],
+    preset: Annotated[str, typer.Option(help="How large: tiny, demo, synthetic, detailed, parsing, full.")],
     layout: Annotated[Literal["veri776", "vehicleid", "veriwild"], typer.Option(help="Whose on-disk layout.")],
     out: Annotated[Path, typer.Option(help="A new or empty folder, or the one of a killed render to continue.")],
     split: Annotated[

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from svrn.config.benchmark import Benchmark
 from svrn.config.documents import suggestion
+from svrn.config.parser import parsed_columns
 from svrn.config.side import SideColumns
 from svrn.errors import UserError
 
@@ -64,6 +65,17 @@ def truth_digest(column: str, part: Part, train_digest: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def parser_origin(key: str) -> str:
+    """What a column's origin says where the part parser of this key predicted it."""
+    return f"parser {key}"
+
+
+def parsed_digest(column: str, part: Part, train_digest: str, key: str) -> str:
+    """The digest of one column that a part parser predicts: it follows from the images and the parser's key."""
+    text = f"{parser_origin(key)}\n{column}\n{part}\n{train_digest}"
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def side_digest(sidecar: Path, columns: SideColumns, part: Part) -> str | None:
     """What identifies exactly these columns on a benchmark's training or test images.
 
@@ -89,16 +101,27 @@ def benchmark_side_digest(
         UserError: the benchmark lacks a column.
     """
     sidecar = data / name / SIDECAR
-    made = sidecar.is_file() and _outdated(sidecar, read_sidecar(sidecar)) is None
+    made = sidecar.is_file() and _stands(sidecar, benchmark)
     if columns and not made and benchmark.embedded is not None and benchmark.train_digest is not None:
         if columns.camera and benchmark.layout == "vehicleid":
             raise Lacking(name, "camera", "none of its images has one", "its layout has no cameras")
-        for each in columns.names():
-            if each not in TRUTH.names():
-                near = [known for known in TRUTH.names() if known.split(":")[0] == each.split(":")[0]]
-                raise Lacking(name, each, "the renderer has no such column", suggestion(each, near))
-        return _joined([(each, truth_digest(each, part, benchmark.train_digest)) for each in columns.names()])
+        digests = [(each, _embedded_digest(name, benchmark, each, part)) for each in columns.names()]
+        return _joined(digests)
     return side_digest(sidecar, columns, part) if made else None
+
+
+def _embedded_digest(name: str, benchmark: Benchmark, column: str, part: Part) -> str:
+    """The digest of a column of an embedded benchmark, before it is made."""
+    assert benchmark.train_digest is not None
+    if column in TRUTH.names():
+        return truth_digest(column, part, benchmark.train_digest)
+    key = benchmark.annotations.parser if benchmark.annotations is not None else None
+    if column in parsed_columns():
+        if key is None:
+            raise Lacking(name, column, "no part parser is named for it", _PARSER)
+        return parsed_digest(column, part, benchmark.train_digest, key)
+    near = [known for known in TRUTH.names() if known.split(":")[0] == column.split(":")[0]]
+    raise Lacking(name, column, "the renderer has no such column", suggestion(column, near))
 
 
 def check_side(sidecar: Path, columns: SideColumns, part: Part) -> dict[str, Any]:
@@ -118,7 +141,7 @@ def check_side(sidecar: Path, columns: SideColumns, part: Part) -> dict[str, Any
     for name in columns.names():
         if name not in there:
             near = [each for each in there if each.split(":")[0] == name.split(":")[0]]
-            mend = suggestion(name, near) if near else _HOW
+            mend = _PARSER if name in parsed_columns() else suggestion(name, near) if near else _HOW
             raise Lacking(benchmark, name, "its side information has no such column", mend, str(sidecar))
         counted = there[name][part]
         missing, images = counted["missing"], counted["missing"] + counted["known"]
@@ -127,6 +150,14 @@ def check_side(sidecar: Path, columns: SideColumns, part: Part) -> dict[str, Any
             of = {"train": "training", "test": "test"}[part]
             raise Lacking(benchmark, name, f"{missing:,} of its {images:,} {of} images lack it", _HOW, str(sidecar))
     return content
+
+
+def _stands(sidecar: Path, benchmark: Benchmark) -> bool:
+    """Whether an annotations.json is what its benchmark's file asks for now, its part parser too."""
+    content = read_sidecar(sidecar)
+    key = benchmark.annotations.parser if benchmark.annotations is not None else None
+    origins = {column.get("origin") for column in content["columns"].values()}
+    return _outdated(sidecar, content) is None and (key is None or parser_origin(key) in origins)
 
 
 def _outdated(sidecar: Path, content: dict[str, Any]) -> str | None:
@@ -165,6 +196,7 @@ def read_sidecar(sidecar: Path) -> dict[str, Any]:
     return content
 
 
+_PARSER = "annotations: {parser: KEY} in its YAML; docs/part-parser.md says which parser there is"
 _HOW = "docs/side-information.md says what can be imported, and how"
 
 

@@ -16,7 +16,7 @@ Layout = Literal["veri776", "vehicleid", "veriwild", "list"]
 class Embedded(Strict):
     """A rendered benchmark: made from code, nothing is downloaded."""
 
-    preset: str = Field(description="preset of the renderer: tiny, demo, synthetic, detailed, full")
+    preset: str = Field(description="preset of the renderer: tiny, demo, synthetic, detailed, parsing, full")
     split: Literal["main", "unseen", "held-out"] = Field(
         "main", description="tested on: main; unseen, models never trained on; held-out, some of the training vehicles"
     )
@@ -39,6 +39,7 @@ class AnnotationSources(Strict):
     pgan_masks: str | None = Field(None, description="folder of PGAN's masks: a .npy stack an image")
     veri_keypoints: tuple[str, ...] = Field((), description="VeRi-776's key-point and orientation files")
     vami_viewpoints: str | None = Field(None, description="folder of VAMI's viewpoint files (.mat)")
+    parser: str | None = Field(None, description="key of the part parser that predicts masks and boxes of parts")
     viewpoints: dict[str, str] = Field({}, description="the benchmark's own names of viewpoints, and ours for each")
 
 

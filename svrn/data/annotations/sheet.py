@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from svrn.config.parts import PARSED
 from svrn.data.annotations.names import VIEWS_AS_MASKS
 from svrn.data.annotations.table import GRID, Annotations, Numbers, Texts
 from svrn.data.manifest import Manifest
@@ -21,14 +22,16 @@ PAPER, INK = (250, 250, 250), (20, 20, 20)
 
 def write_sheet(annotations: Annotations, manifest: Manifest, out: Path, *, images: int = 12) -> None:
     """Draw `images` images, spread over the manifest's viewpoints and evenly within them: boxes and key-points (filled:
-    seen), the masks of views, the other masks, and the legend below. PNG or JPEG, by the suffix of `out`.
+    seen), the masks of views, the other masks, then the same two as the part parser predicted them, and the legend
+    below. PNG or JPEG, by the suffix of `out`.
 
     Raises:
         UserError: an image cannot be read, or `out` has another suffix.
     """
     check_suffix(out)
-    masks = [name for name in annotations.columns if name.startswith("mask:") and name != "mask:vehicle"]
-    groups = [[name for name in masks if (name[5:] in VIEWS_AS_MASKS) is views] for views in (True, False)]
+    masks = [name for name in annotations.columns if name.startswith("mask:") and not name.endswith("vehicle")]
+    kinds = [(parsed, views) for parsed in (False, True) for views in (True, False)]
+    groups = [[name for name in masks if _kind(name) == kind] for kind in kinds]
     groups = [group for group in groups if group]
     chosen = _spread(annotations, images)
     columns = 2 if len(groups) else 4
@@ -52,6 +55,12 @@ def write_sheet(annotations: Annotations, manifest: Manifest, out: Path, *, imag
         draw.text((x + 18, y + 1), name[5:], INK)
     with atomic_write(out) as temporary:
         sheet.save(temporary)
+
+
+def _kind(mask: str) -> tuple[bool, bool]:
+    """Whether the part parser predicted a mask, and whether it is of a view."""
+    name = mask.removeprefix("mask:")
+    return name.startswith(PARSED), name.removeprefix(PARSED) in VIEWS_AS_MASKS
 
 
 def check_suffix(out: Path) -> None:

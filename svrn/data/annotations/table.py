@@ -22,7 +22,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from svrn.config.annotations import LABELS_VERSION, SIDECAR, truth_digest
+from svrn.config.annotations import (
+    LABELS_VERSION,
+    SIDECAR,
+    Part,
+    parsed_digest,
+    parser_origin,
+    truth_digest,
+)
 from svrn.data.manifest import Manifest, parse_split
 from svrn.errors import UserError
 from svrn.files import atomic_write, write_json
@@ -233,8 +240,11 @@ def _sidecar(annotations: Annotations, manifest: Manifest) -> dict[str, Any]:
         for part, places in parts.items():
             count = int(known[places].sum())
             digest = _digest(column, places)
+            of: Part = "train" if part == "train" else "test"
             if origins[name] == TRUTH_ORIGIN:
-                digest = truth_digest(name, "train" if part == "train" else "test", train_digest)
+                digest = truth_digest(name, of, train_digest)
+            elif origins[name].startswith(parser_origin("")):
+                digest = parsed_digest(name, of, train_digest, origins[name].removeprefix(parser_origin("")))
             entry[part] = {"digest": digest, "known": count, "missing": len(places) - count}
         described[name] = entry
     content = hashlib.sha256()

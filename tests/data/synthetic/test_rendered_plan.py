@@ -176,7 +176,7 @@ def test_an_impossible_preset_is_refused_by_name(change, named):
 
 
 def test_an_unknown_preset_names_the_known_ones():
-    with pytest.raises(UserError, match="tiny, demo, synthetic, detailed, full"):
+    with pytest.raises(UserError, match="tiny, demo, synthetic, detailed, parsing, full"):
         plan("huge")
 
 
