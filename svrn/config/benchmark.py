@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from svrn.config.documents import read_tree, validate
 from svrn.config.strict import Strict
 
-Layout = Literal["veri776", "vehicleid", "veriwild", "list"]
+Layout = Literal["veri776", "vehicleid", "veriwild", "vric", "cityflow", "vehiclex", "list"]
 
 
 class Embedded(Strict):

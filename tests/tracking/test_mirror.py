@@ -154,7 +154,7 @@ def test_runs_are_placed_under_their_tables(store, results):
     child, other = runs(store)["aaa"], runs(store)["zzz"]
     assert child.data.tags["mlflow.parentRunId"] == parents[0].info.run_id
     assert child.data.tags["demo.table1"] == "SVRN"
-    assert "demo, table1, **SVRN**: mAP" in child.data.tags["mlflow.note.content"]
+    assert "demo, table1, **SVRN**: veri776.mAP" in child.data.tags["mlflow.note.content"]
     assert child.data.metrics["mAP"] == 40.26 and child.data.tags["svrn.scored_on"] == "demo-veri776/test/veri776"
     assert "mlflow.parentRunId" not in other.data.tags and "mAP" not in other.data.metrics
     assert (Path(experiment.artifact_location.removeprefix("file://")) / parents[0].info.run_id).is_dir()

@@ -12,6 +12,7 @@ import pandas as pd
 
 from svrn.config.benchmark import Layout
 from svrn.data.benchmarks import checks, truth
+from svrn.data.benchmarks.cityflow import read_cityflow, read_vehiclex
 from svrn.data.benchmarks.findings import (
     DUPLICATE_IMAGE,
     EXTRA_IMAGE,
@@ -29,11 +30,15 @@ from svrn.data.benchmarks.textlists import reading
 from svrn.data.benchmarks.vehicleid import read_vehicleid
 from svrn.data.benchmarks.veri776 import read_veri776
 from svrn.data.benchmarks.veriwild import read_veriwild
+from svrn.data.benchmarks.vric import read_vric
 
 READERS: dict[Layout, Callable[[Path], Release]] = {
     "veri776": read_veri776,
     "vehicleid": read_vehicleid,
     "veriwild": read_veriwild,
+    "vric": read_vric,
+    "cityflow": read_cityflow,
+    "vehiclex": read_vehiclex,
     "list": read_listing,
 }
 _DAMAGES = {
