@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUTF8 := 1
 CORES ?= all
 
-.PHONY: help tables env test lint format bench ui schemas lock campaign golden compare mutants report release pictures clean
+.PHONY: help tables env test lint format bench ui schemas lock campaign fuzz golden compare mutants report release pictures clean
 
 help:
 	@echo "make tables    environment from the lock file, then the demo suite to its tables"
@@ -22,6 +22,7 @@ help:
 	@echo "make mutants   wrong code on purpose: every mutant must fail a test; LISTS=evaluator for one list"
 	@echo "make pictures  README's and the pages' pictures made anew, from the demo suite"
 	@echo "make release   what a release needs, checked; nothing is published"
+	@echo "make fuzz      broken lists, images, archives, parameters, weights into every reader, for MINUTES=30"
 
 tables: env
 	snakemake all_tables --cores $(CORES)
@@ -55,6 +56,9 @@ ui: env
 
 campaign: $(VENV)/.installed-test
 	pytest -m campaign -n 0
+
+fuzz: $(VENV)/.installed-test
+	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),30) $(addprefix --target ,$(TARGETS))
 
 golden: $(VENV)/.installed-test
 	$(BIN)/python tests/golden/golden.py $(if $(WRITE),--write)
