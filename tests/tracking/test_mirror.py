@@ -225,6 +225,15 @@ def test_a_copied_project_does_not_write_into_the_old_one(store, results, tmp_pa
     assert client(store).get_experiment_by_name("svrn").artifact_location == old.artifact_location
 
 
+def test_an_experiment_deleted_in_the_ui_comes_back(store, results):
+    write_run(results, "aaa")
+    sync(store, results)
+    mlflow = client(store)
+    mlflow.delete_experiment(mlflow.get_experiment_by_name("svrn").experiment_id)
+    assert sync(store, results) == Synced(same=1)
+    assert list(runs(store)) == ["aaa"]
+
+
 def test_a_store_that_is_no_database(results):
     (results / "mlflow").mkdir(parents=True)
     (results / "mlflow" / "mlflow.db").write_bytes(b"not a database, but long enough to be looked at" * 100)
