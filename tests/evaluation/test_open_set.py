@@ -30,6 +30,8 @@ def test_rates_are_those_of_asking_one_by_one(seed: int, count: int, levels: int
     assert found.fpir.value <= fpir
     lower = np.nextafter(threshold, -np.inf)  # no lower threshold would do
     assert sum(best >= lower for best in queries.other.tolist()) > fpir * count
+    for value in set(queries.other.tolist()):  # a score that is the threshold reaches it
+        assert queries.answered(value).tolist() == [best >= value for best in queries.other.tolist()]
     present = [(a, b) for a, b in zip(queries.own.tolist(), queries.other.tolist(), strict=True) if a > NONE]
     missed = [not (a >= threshold and a > b) for a, b in present]
     if not present:
