@@ -21,6 +21,7 @@ from svrn.data.synthetic.raytrace import Tracer
 from svrn.data.synthetic.shots import Shot
 from svrn.data.synthetic.truth import CELLS, Truth
 from svrn.data.synthetic.vehicle import build_vehicle
+from svrn.data.synthetic.world import world_named
 
 # What the labels of every eighth image of tiny say. A change here means other labels: raise LABELS_VERSION in
 # svrn/config/annotations.py, and say so in CHANGELOG.md.
@@ -237,7 +238,7 @@ def test_every_body_type_has_labels(kind: str) -> None:
     models = (vehicle_model(index, "seen", 5) for index in range(64))
     model = next(model for model in models if model.type == kind)
     tracer = Tracer(build_vehicle(vehicle_identity(model, "red", (0.52, 0.05, 0.05), ("labels", kind))))
-    spot = replace(camera(3, 5), poles=(), leaves=0.0)
+    spot = replace(camera(3, 5, world_named("street")), poles=(), leaves=0.0)
     planned = images(preset_named("tiny"))[0]
     for lane in (0, 1):
         shot = Shot(lane, sum(spot.zone) / 2, 0.1, 1.0, (0.05, 0.05, 0.05, 0.05), 1.0, 0.9, 0, 77)

@@ -20,6 +20,7 @@ from svrn.data.synthetic.raytrace import Tracer
 from svrn.data.synthetic.shots import Shot, view_of
 from svrn.data.synthetic.truth import decode, encode
 from svrn.data.synthetic.vehicle import build_vehicle
+from svrn.data.synthetic.world import world_named
 
 
 def _identity(kind: str, member: int = 0):
@@ -35,7 +36,7 @@ def _shot(lane: int, x: float) -> Shot:
 @pytest.fixture(scope="module")
 def spot():
     """A clear camera that sees vehicles from a corner."""
-    return replace(camera(3, 5), poles=(), leaves=0.0, weather="cloud")
+    return replace(camera(3, 5, world_named("street")), poles=(), leaves=0.0, weather="cloud")
 
 
 @pytest.mark.parametrize("kind", list(SHAPES))
