@@ -6,7 +6,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUTF8 := 1
 CORES ?= all
 
-.PHONY: help tables env test lint format bench ui schemas lock campaign golden compare mutants parser report release pictures clean
+.PHONY: help tables env test lint format bench ui schemas lock campaign fuzz golden compare mutants parser report release \
+  pictures clean
 
 help:
 	@echo "make tables    environment from the lock file, then the demo suite to its tables"
@@ -23,6 +24,7 @@ help:
 	@echo "make mutants   wrong code on purpose: every mutant must fail a test; LISTS=evaluator for one list"
 	@echo "make pictures  README's and the pages' pictures made anew, from the demo suite"
 	@echo "make release   what a release needs, checked; nothing is published"
+	@echo "make fuzz      broken lists, images, archives, parameters, weights into every reader, for MINUTES=30"
 
 tables: env
 	snakemake all_tables --cores $(CORES)
@@ -62,6 +64,9 @@ parser: env
 
 campaign: $(VENV)/.installed-test
 	pytest -m campaign -n 0
+
+fuzz: $(VENV)/.installed-test
+	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),30) $(addprefix --target ,$(TARGETS))
 
 golden: $(VENV)/.installed-test
 	$(BIN)/python tests/golden/golden.py $(if $(WRITE),--write)

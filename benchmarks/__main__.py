@@ -19,6 +19,7 @@ from benchmarks.common import RESULTS, ROOT
 BENCHMARKS = (
     "critic",
     "step",
+    "methods",
     "training_options",
     "input_pipeline",
     "rendering",

@@ -2,6 +2,29 @@
 
 from __future__ import annotations
 
+import re
+
+#: What a terminal or a log takes as a command, or shows in another order than it stands: controls, lone surrogates
+#: (bytes of a name that are not UTF-8), separators of lines, marks of direction, and invisible tags.
+_COMMANDS = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\U000e0000-\U000e007f]"
+)
+
+
+def printable(text: str, keep: str = "") -> str:
+    """`text` with every letter that could act instead of being seen written as Python writes it, as `\\x1b`.
+
+    keep: letters that are left as they are.
+
+    >>> printable("car\\x1b[2J.jpg")
+    'car\\\\x1b[2J.jpg'
+    """
+    return _COMMANDS.sub(lambda found: found[0] if found[0] in keep else _visible(found[0]), text)
+
+
+def _visible(letter: str) -> str:
+    return f"\\x{ord(letter) - 0xDC00:02x}" if 0xDC80 <= ord(letter) <= 0xDCFF else ascii(letter)[1:-1]
+
 
 class UserError(Exception):
     """A mistake of the user's: the command line prints it without a traceback and exits with `exit_code`.
@@ -20,9 +43,9 @@ class UserError(Exception):
         self.mend = mend
 
     def __str__(self) -> str:
-        place = f"{self.where}: " if self.where else ""
-        mend = f"\n  mend: {self.mend}" if self.mend else ""
-        return f"{place}{self.what}{mend}"
+        place = f"{printable(self.where)}: " if self.where else ""
+        mend = f"\n  mend: {printable(self.mend)}" if self.mend else ""
+        return f"{place}{printable(self.what)}{mend}"
 
 
 class Unusable(UserError):

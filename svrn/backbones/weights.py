@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from svrn.errors import UserError
+from svrn.ordinary import ordinary
 
 _SHOWN = 12
 
@@ -30,8 +30,9 @@ def read_weights(path: Path, digest: str | None = None) -> dict[str, Tensor]:
     Raises:
         UserError: no such file, another digest, not readable as weights, or holding more than tensors.
     """
-    if not path.is_file():
+    if not path.exists():
         raise UserError("no such weights file", where=str(path), mend="correct model.backbone.file")
+    ordinary(path)
     if digest is not None and (found := file_digest(path)) != digest:
         raise UserError(
             f"the file's sha256 is {found}, not {digest}",
@@ -42,7 +43,7 @@ def read_weights(path: Path, digest: str | None = None) -> dict[str, Tensor]:
     for key in ("state_dict", "model"):  # the two usual wrappers of a training's checkpoint
         if isinstance(state.get(key), Mapping):
             state = state[key]
-    others = [key for key, value in state.items() if not isinstance(value, Tensor)]
+    others = [str(key) for key, value in state.items() if not (isinstance(key, str) and isinstance(value, Tensor))]
     if others:
         raise UserError(
             f"not a plain state dict: {_listed(others)} are no tensors",
@@ -96,16 +97,17 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
     try:
         return load_file(path)
-    except SafetensorError as error:
+    except (SafetensorError, ValueError, KeyError) as error:
         raise UserError(f"not a readable safetensors file: {error}", where=str(path)) from error
 
 
 def _read_torch(path: Path) -> dict[str, Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+    except Exception as error:  # a pickle is a program: a broken one fails in every way that a program can
+        lines = str(error).splitlines() or [type(error).__name__]
         raise UserError(
-            f"not readable as weights: {str(error).splitlines()[0]}",
+            f"not readable as weights: {lines[0]}",
             where=str(path),
             mend="give a safetensors file, or a state dict that torch.load(..., weights_only=True) accepts",
         ) from error

@@ -14,6 +14,7 @@ import typer.main
 
 from svrn import __version__
 from svrn.cli.ending import run
+from svrn.cli.streams import escaped_output
 from svrn.config.documents import suggestion
 from svrn.errors import UserError
 from svrn.extras import lacking
@@ -82,7 +83,9 @@ def load(name: str) -> typer.Typer:
 
 def main() -> None:
     """Run the command line. A user's mistake is one message on stderr and exit code 2, never a traceback."""
-    raise SystemExit(run(lambda: _command(sys.argv[1:])))
+    with escaped_output():
+        code = run(lambda: _command(sys.argv[1:]))
+    raise SystemExit(code)
 
 
 def _command(arguments: list[str]) -> None:

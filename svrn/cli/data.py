@@ -13,6 +13,7 @@ import typer
 
 from svrn.cli.annotate import annotate
 from svrn.cli.render import render
+from svrn.cli.streams import terminal
 from svrn.config.study import DATA, PARAMS
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
@@ -54,7 +55,7 @@ def verify(
             layout,
             existing(root, named) if root is not None else placed(named, source),
             official=official,
-            tests=named.benchmark.tests,
+            tests=named.benchmark.protocols,
             progress=_images_progress,
             decode=decode,
             annotations=named.benchmark.annotations,
@@ -62,7 +63,7 @@ def verify(
     except Unusable as error:
         report = unusable(named.name, layout, root or source, error, official=official)
     if as_json:
-        print(json.dumps(report.as_json(), indent=2, ensure_ascii=False))
+        print(json.dumps(report.as_json(), indent=2))
     else:
         print(report.as_text())
     raise typer.Exit(int(report.verdict))
@@ -109,6 +110,7 @@ def manifest(
     from svrn.data.benchmarks.build import build_manifest
     from svrn.data.benchmarks.obtain import existing, find_benchmark, obtain
     from svrn.data.manifest import write_manifest
+    from svrn.data.protocols import misfits
 
     named = find_benchmark(benchmark, params)
     folder = existing(root, named) if root is not None else obtain(named, out.parent / "source")
@@ -117,11 +119,11 @@ def manifest(
         named.benchmark.layout,
         folder,
         official=named.benchmark.counts == "official",
-        tests=named.benchmark.tests,
+        tests=named.benchmark.protocols,
         train_digest=named.benchmark.train_digest,
         progress=_images_progress,
     )
-    write_manifest(built, out)
+    write_manifest(built, out, misfits(built))
     print(f"{out}: {len(built.table):,} images of {built.table['vehicle'].nunique():,} vehicles")
 
 
@@ -149,7 +151,7 @@ def _bytes_progress() -> Iterator[Callable[[int], None]]:
     from rich.progress import DownloadColumn, Progress, SpinnerColumn, TextColumn, TransferSpeedColumn
 
     columns = (SpinnerColumn(), TextColumn("unpacking"), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(file=sys.stderr), disable=not sys.stderr.isatty()) as bar:
+    with Progress(*columns, console=Console(file=terminal(sys.stderr)), disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("unpacking", total=None)
         yield lambda done: bar.advance(task, done)
 
@@ -165,7 +167,7 @@ def _images_progress(total: int) -> Iterator[Callable[[int], None]]:
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=Console(file=sys.stderr),
+        console=Console(file=terminal(sys.stderr)),
         disable=not sys.stderr.isatty(),
     )
     with bar:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from svrn.config.study import RESULTS, Study, load_study
+from svrn.config.study import DATA, RESULTS, Study, load_study, read_sidecar
 from svrn.errors import UserError
 
 State = Literal["fine", "note", "wrong"]
@@ -72,9 +72,15 @@ def _roots(study: Study) -> Iterator[Finding]:
         subject = f"benchmark {name}"
         if benchmark.embedded:
             yield Finding(subject, "fine", f"embedded, rendered into data/{name}/source")
-        elif benchmark.root and not Path(benchmark.root).exists():
+        elif benchmark.place is not None and not benchmark.place.exists():
             mend = f"set `{name}:` under roots in params/config.yaml, then `svrn data verify {name}`"
-            yield Finding(subject, "wrong", f"there is no {benchmark.root}", mend)
+            yield Finding(subject, "wrong", f"there is no {benchmark.place}", mend)
+        elif (lost := _lost_images(name)) is not None:
+            made = DATA / name / "manifest"
+            mend = (
+                f"remove {made}.json and {made}.parquet: the workflow reads the benchmark again and trains nothing anew"
+            )
+            yield Finding(subject, "wrong", f"its manifest's images should lie in {lost}, which is not there", mend)
         elif benchmark.available:
             yield Finding(
                 subject, "fine", f"{benchmark.root or 'from its archive'}; `svrn data verify {name}` checks it"
@@ -82,6 +88,15 @@ def _roots(study: Study) -> Iterator[Finding]:
         else:
             mend = f"set `{name}:` under roots in params/config.yaml; until then its cells say `no data`"
             yield Finding(subject, "note", "no folder given", mend)
+
+
+def _lost_images(name: str) -> Path | None:
+    """Where a manifest says that its images are, if that is not there: data or project were moved."""
+    content = read_sidecar(name)
+    if content is None or not isinstance(content.get("root"), str):
+        return None
+    folder = DATA / name / content["root"]
+    return None if folder.exists() else folder
 
 
 def _python() -> Iterator[Finding]:

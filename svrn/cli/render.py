@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+from svrn.cli.streams import terminal
 
 
 def render(
@@ -55,7 +58,7 @@ def bar(work: str) -> Iterator[Callable[[int, int], None]]:
         def render(self, task: Task) -> Text:
             return Text(f"{task.speed:.0f} images/s" if task.speed else "")
 
-    console = Console(stderr=True)
+    console = Console(file=terminal(sys.stderr))
     if not console.is_terminal:
         yield _plain_lines(work)
         return
@@ -66,7 +69,6 @@ def bar(work: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def _plain_lines(work: str) -> Callable[[int, int], None]:
-    import sys
     import time
 
     start, last = time.monotonic(), time.monotonic()

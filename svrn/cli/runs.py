@@ -76,11 +76,11 @@ def best(
 ) -> None:
     """Name the run that stands for a table's best row: the highest mean over seeds, the suite's first seed."""
     from svrn.config.study import RESULTS
-    from svrn.reporting.best import best_of, keep
+    from svrn.reporting.best import best_result, keep
     from svrn.reporting.suite import load_report
 
     report = load_report(suite)
-    found = best_of(report.study, report.results, table, column)
+    found = best_result(report.study, report.results, table, column)
     print(f"{found.run}  {found.table}, {found.row}: {found.column} {found.mean:.1f} over {found.seeds} seeds")
     if out is not None:
         keep(found, RESULTS / "runs", out)

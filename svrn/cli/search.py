@@ -44,6 +44,7 @@ def search(
     import tempfile
 
     from svrn.config.study import RESULTS
+    from svrn.errors import UserError
     from svrn.training.leases import lease
 
     folder = Path(run) if Path(run, "config.yaml").is_file() else RESULTS / "runs" / run
@@ -58,6 +59,12 @@ def search(
         index = searching.index_of(folder, searching.gallery_of(gallery), options)
         with tempfile.TemporaryDirectory() as scratch:
             queries = searching.query_vectors(folder, searching.image_files(images), options, Path(scratch))
+    if refusal is not None and (named := queries.distance) is not None:
+        raise UserError(
+            f"--threshold is a cosine, this run's embeddings name their own distance ({named.text()})",
+            where="svrn search",
+            mend="leave --threshold out",
+        )
     method, recall = "exact", None
     # Exact search holds the embeddings twice: as they are, and on the grid.
     if approximate or 2 * index.file.stat().st_size > psutil.virtual_memory().available:

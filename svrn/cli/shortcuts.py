@@ -33,7 +33,7 @@ def shortcuts(
 
         torch.set_num_threads(threads())
         manifest = read_manifest(file)
-        options = PassOptions(devices=tuple(device_names(1)))
+        options = PassOptions(folder=file.parent, devices=tuple(device_names(1)))
         found = shortcuts_of(
             manifest,
             protocols.get(protocol),

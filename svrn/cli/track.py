@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -38,6 +39,41 @@ def sync(
         f"{store.uri}: {done.added} runs added, {done.changed} changed, {done.same} as they were, "
         f"{done.unfinished} not finished"
     )
+
+
+@app.command()
+def watch(
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 20.0,
+    once: Annotated[bool, typer.Option("--once", help="Look once and end.")] = False,
+    dvc: Annotated[
+        Path | None,
+        typer.Option(help="Write the curves there too, with a dvc.yaml that DVC's VS Code extension draws."),
+    ] = None,
+) -> None:
+    """Show the curves of running trainings in MLflow as they grow, until Ctrl-C. No training is touched by it."""
+    import time
+
+    from svrn.config.study import RESULTS
+    from svrn.tracking.store import the_store
+    from svrn.tracking.watch import show, told, write_curves
+
+    store = the_store(RESULTS)
+    shown: list[str] = []
+    try:
+        while True:
+            found = show(store, RESULTS)
+            if dvc is not None and found:
+                write_curves(found, dvc)
+            lines = told(found) or ["no training is running"]
+            print(
+                *[line for line in lines if line not in shown], sep="\n", end="\n" if lines != shown else "", flush=True
+            )
+            shown = lines
+            if once:
+                return
+            time.sleep(every)
+    except KeyboardInterrupt:
+        return
 
 
 @app.command()

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from svrn.cli.streams import terminal
+
+if TYPE_CHECKING:
+    from svrn.config.study import Run, Study
+    from svrn.data.manifest import Manifest
 
 
 def train(
@@ -19,7 +26,7 @@ def train(
     from svrn.config.documents import suggestion
     from svrn.config.study import DATA, PARAMS, load_study
     from svrn.config.suite import load_settings
-    from svrn.errors import UserError
+    from svrn.errors import UserError, printable
     from svrn.training.leases import lease
 
     study = load_study(suite)
@@ -40,8 +47,25 @@ def train(
         from svrn.training.progress import Progress
 
         manifest = read_manifest(DATA / run.benchmark / "manifest.parquet")
-        train_run(run, manifest, run.folder, progress=Progress(f"{run.key} {run.label}", position))
+        if not (run.folder / "run.json").is_file():
+            _check_before(study, run, manifest)
+        train_run(
+            run,
+            manifest,
+            run.folder,
+            progress=Progress(printable(f"{run.key} {run.label}"), position, terminal(sys.stderr)),
+        )
     if store:
         from svrn.runs.shared import give
 
         give(store, run.folder)
+
+
+def _check_before(study: Study, run: Run, manifest: Manifest) -> None:
+    """What would come to light only after hours of training: images that are not there, scores that cannot be had."""
+    from svrn.data import protocols
+
+    manifest.check_root()
+    for evaluation in study.evaluations.values():
+        if evaluation.run == run.key and evaluation.embedding.benchmark == run.benchmark:
+            protocols.check(manifest, protocols.get(evaluation.protocol), evaluation.test)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from svrn.config.documents import read_tree, validate
+from svrn.config.documents import read_named, validate
 from svrn.config.strict import Strict
+from svrn.errors import UserError
 
-Layout = Literal["veri776", "vehicleid", "veriwild", "list"]
+Layout = Literal["veri776", "vehicleid", "veriwild", "vric", "cityflow", "vehiclex", "list"]
 
 
 class Embedded(Strict):
@@ -84,9 +87,33 @@ class Benchmark(Strict):
         return self
 
     @property
+    def protocols(self) -> dict[str, tuple[str, ...]]:
+        """The protocols of each test set."""
+        return {name: test.protocols for name, test in self.tests.items()}
+
+    @property
+    def place(self) -> Path | None:
+        """Its root with ~ and $VARIABLES filled in; None where none is named. The one way in which a root is read."""
+        return None if self.root is None else expanded(self.root)
+
+    @property
     def available(self) -> bool:
         """Whether the user has said where it is."""
         return bool(self.embedded or self.root or self.archive or self.url)
+
+
+def expanded(text: str) -> Path:
+    """A path as the user writes it, with ~ and $VARIABLES filled in.
+
+    Raises:
+        UserError: a variable that is not set.
+    """
+    filled = os.path.expandvars(text)
+    unset = re.search(r"\$(?:\{(\w+)\}|(\w+))", filled)
+    if unset:
+        name = unset[1] or unset[2]
+        raise UserError(f"${name} is not set", where=text, mend=f"export {name}=..., or write the path out")
+    return Path(os.path.expanduser(filled))  # noqa: PTH111 - Path's own fails on a user whom it does not know
 
 
 def load_benchmark(name: str, params: Path) -> Benchmark:
@@ -95,5 +122,5 @@ def load_benchmark(name: str, params: Path) -> Benchmark:
     Raises:
         UserError: no such benchmark (with a did-you-mean), an unknown key, a wrong type or value.
     """
-    file = params / "benchmarks" / f"{name}.yaml"
-    return validate(Benchmark, read_tree(file), where=str(file))
+    file, tree = read_named(params / "benchmarks", name, "benchmark")
+    return validate(Benchmark, tree, where=str(file))

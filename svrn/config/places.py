@@ -41,7 +41,7 @@ def find(file: Path) -> Path:
 
 def names(folder: Path) -> list[str]:
     """The names of the YAML files in a folder of parameters, those of the workflow and of the package among them."""
-    return sorted({file.stem for place in layers(folder) for file in place.glob("*.yaml")})
+    return sorted({file.stem for place in layers(folder) for file in place.glob("[!.]*.yaml")})
 
 
 def installed_from() -> str:

@@ -5,11 +5,14 @@ Light, as all of svrn.config: the workflow asks when it is parsed, and again on 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from svrn import __version__
 from svrn.config.annotations import LABELS_VERSION, SIDECAR
@@ -17,9 +20,9 @@ from svrn.config.benchmark import Benchmark
 from svrn.config.documents import suggestion, validate
 from svrn.config.identity import EVALUATION_SEMANTICS as EVALUATION_SEMANTICS
 from svrn.config.identity import effective_inference, key_of, run_identity
-from svrn.config.places import PARAMS_VARIABLE, SETTINGS_VARIABLE, SOURCE_VARIABLE, installed_from
+from svrn.config.places import PARAMS_VARIABLE, SETTINGS_VARIABLE, SOURCE_VARIABLE, installed_from, names
 from svrn.config.schedule import positions, priorities
-from svrn.config.study import DATA, Cell, Embedding, Evaluation, Run, Study, digests_of, load_study
+from svrn.config.study import DATA, PARAMS, Cell, Embedding, Evaluation, Run, Study, digests_of, load_study
 from svrn.config.suite import ROLES, Settings
 from svrn.errors import UserError
 
@@ -31,20 +34,45 @@ def any_of(names: Iterable[str]) -> str:
     return "|".join(re.escape(name) for name in names) or _NOTHING
 
 
-def check_command_line(config: dict[str, Any]) -> None:
+def check_command_line(config: dict[str, Any], params: Path = PARAMS) -> None:
     """Refuse what `--config` cannot mean: it chooses the suite, everything else stands in params/.
 
+    A suite's name that was read as a number (2024_01, 007) becomes the name again where one suite alone reads so.
+
     Raises:
-        UserError: an unknown key, with the nearest known one.
+        UserError: an unknown key, with the nearest known one; a name that was read as a number of no suite, or of two.
     """
     for key in config:
         if key not in Settings.model_fields:
             raise UserError(
                 f"unknown key {key!r}",
                 where="--config or params/config.yaml",
-                mend=suggestion(key, list(Settings.model_fields)),
+                mend=suggestion(str(key), list(Settings.model_fields)),
             )
-    config.setdefault("suite", Settings().suite)
+    suite = config.setdefault("suite", Settings().suite)
+    if not isinstance(suite, str):
+        config["suite"] = _name_read_as(suite, params)
+
+
+def _name_read_as(value: Any, params: Path) -> str:
+    """The suite whose name YAML or the command line made a number, a date or a yes of; UserError where none is sure."""
+    there = names(params / "suites")
+    meant = [name for name in there if any(type(one) is type(value) and one == value for one in _readings(name))]
+    if len(meant) == 1:
+        return meant[0]
+    raise UserError(
+        f"the suite's name was read as {value!r}, a {type(value).__name__}, "
+        + (f"which is {' or '.join(meant)}" if meant else f"and no suite's name reads so (there: {', '.join(there)})"),
+        where="--config or params/config.yaml",
+        mend='say that it is text: --config "suite=!!str NAME", or in params/config.yaml suite: "NAME"',
+    )
+
+
+def _readings(name: str) -> Iterator[Any]:
+    """What Snakemake's command line and YAML make of a name."""
+    for reading in (int, float, yaml.safe_load):
+        with contextlib.suppress(ValueError, yaml.YAMLError):
+            yield reading(name)
 
 
 def settings_of(config: dict[str, Any]) -> Settings:

@@ -15,17 +15,19 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from svrn.config.annotations import TABLE, Lacking, Part, benchmark_side_digest
-from svrn.config.benchmark import Benchmark, load_benchmark
-from svrn.config.documents import merge, read_tree, validate
+from svrn.config.benchmark import Benchmark
+from svrn.config.documents import merge, read_named, read_tree, validate
 from svrn.config.identity import evaluation_key, inference_key, run_key
 from svrn.config.parameters import RunParameters
 from svrn.config.places import PARAMS as PARAMS
-from svrn.config.suite import Suite, load_settings, load_suite
+from svrn.config.suite import Suite, load_settings, load_suite, placed_benchmark
 from svrn.config.tables import Column, Row, Table
 from svrn.errors import UserError
+from svrn.ordinary import read_ordinary
 
 DATA = Path("data")
 RESULTS = Path("results")
+_MOST_SIDECAR = 1 << 24
 
 CellKind = Literal["run", "timing", "reported_only", "no_data", "pending", "lacking"]
 
@@ -193,20 +195,15 @@ def load_study(name: str | None = None, params: Path = PARAMS, data: Path = DATA
     name = name or settings.suite
     suite = load_suite(name, params)
     tables = {t: _load_table(t, suite, name, params) for t in suite.tables}
-    benchmarks = {}
-    for benchmark in suite.benchmarks.values():
-        benchmarks[benchmark] = load_benchmark(benchmark, params)
-        root = settings.roots.get(benchmark)
-        if root is not None:
-            benchmarks[benchmark] = benchmarks[benchmark].model_copy(update={"root": root})
+    benchmarks = {name: placed_benchmark(name, params, settings) for name in suite.benchmarks.values()}
     study = Study(name, suite, tables, benchmarks)
     _Resolver(study, params, data).resolve()
     return study
 
 
 def _load_table(name: str, suite: Suite, suite_name: str, params: Path) -> Table:
-    file = params / "tables" / f"{name}.yaml"
-    table = validate(Table, read_tree(file), where=str(file))
+    file, tree = read_named(params / "tables", name, "table")
+    table = validate(Table, tree, where=str(file))
     try:
         return table.with_models(suite.models.get(name, {}), suite.rows.get(name, ()))
     except ValueError as error:
@@ -227,11 +224,38 @@ def digests_of(name: str, benchmark: Benchmark, data: Path = DATA) -> Digests | 
     """A benchmark's digests: declared for embedded ones, else from its manifest's sidecar; None before that is made."""
     if benchmark.train_digest is not None:
         return Digests(benchmark.train_digest, benchmark.train_digest)
-    sidecar = data / name / "manifest.json"
-    if not sidecar.is_file():
+    content = read_sidecar(name, data)
+    return None if content is None else Digests(str(content["train_digest"]), str(content["digest"]))
+
+
+def read_sidecar(name: str, data: Path = DATA) -> dict[str, Any] | None:
+    """What stands beside a benchmark's manifest; None before that is made.
+
+    Raises:
+        UserError: it was torn (by a crash, a full disk), or is something else.
+    """
+    file = data / name / "manifest.json"
+    if not file.is_file():
         return None
-    content = json.loads(sidecar.read_text(encoding="utf-8"))
-    return Digests(content["train_digest"], content["digest"])
+    try:
+        content = json.loads(read_ordinary(file, _MOST_SIDECAR))
+        if not isinstance(content, dict) or not {"train_digest", "digest"} <= content.keys():
+            raise ValueError("no digests in it")
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(
+            f"not what stands beside a manifest: {error}",
+            where=str(file),
+            mend=f"remove {file} and {file.with_suffix('.parquet').name}: the same command makes them again",
+        ) from None
+    return content
+
+
+def misfit(name: str, test: str, protocol: str, data: Path = DATA) -> str | None:
+    """Why a benchmark's test set cannot be scored under a protocol, as far as its manifest's making found out."""
+    content = read_sidecar(name, data) or {}
+    reasons = content.get("misfits")
+    found = reasons.get(test, {}) if isinstance(reasons, dict) else {}
+    return found.get(protocol) if isinstance(found, dict) else None
 
 
 @dataclass(frozen=True)
@@ -248,6 +272,7 @@ class _Resolver:
     def __init__(self, study: Study, params: Path, data: Path) -> None:
         self.study = study
         self.params, self.data = params, data
+        self.fits: set[tuple[str, str, str]] = set()
         self.base = read_tree(params / "base.yaml")
         self.models: dict[str, dict[str, Any]] = {}
         self.parameters: dict[str, RunParameters] = {}
@@ -302,6 +327,7 @@ class _Resolver:
         protocol = self._protocol(table, column, name)
         if self.digests[name] is None:
             return cell("pending", protocol, parameters=parameters)
+        self._check_fit(name, column.test, protocol)
         try:
             sides = [self._sides(name, one) for one in parameters]
         except Lacking as error:
@@ -326,6 +352,18 @@ class _Resolver:
                 return None
             found.append(digest)
         return Sides(*found)
+
+    def _check_fit(self, name: str, test: str, protocol: str) -> None:
+        if (name, test, protocol) not in self.fits:
+            reason = misfit(name, test, protocol, self.data)
+            if reason is not None:
+                raise UserError(
+                    f"{name}: {reason}",
+                    where=f"{self.params / 'benchmarks' / name}.yaml: tests.{test}.protocols",
+                    mend="declare a protocol that fits, or mend the benchmark's list and remove "
+                    f"{self.data / name / 'manifest.json'} and its .parquet",
+                )
+            self.fits.add((name, test, protocol))
 
     def _protocol(self, table: str, column: Column, name: str) -> str:
         offered = self.study.benchmarks[name].tests[column.test].protocols
@@ -354,7 +392,7 @@ class _Resolver:
         assert row.model is not None
         suite = self.study.suite
         if row.model not in self.models:
-            self.models[row.model] = read_tree(self.params / "models" / f"{row.model}.yaml")
+            self.models[row.model] = read_named(self.params / "models", row.model, "model")[1]
         tree = merge(
             self.base,
             suite.overrides,

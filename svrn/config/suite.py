@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import Field
 
-from svrn.config.documents import merge, read_tree, suggestion, validate
-from svrn.config.places import PARAMS, SETTINGS_VARIABLE, find, names, settings_file
+from svrn.config.benchmark import Benchmark, load_benchmark
+from svrn.config.documents import merge, read_named, read_tree, suggestion, validate
+from svrn.config.places import PARAMS, SETTINGS_VARIABLE, names, settings_file
 from svrn.config.strict import Strict
 from svrn.config.tables import Row
 from svrn.errors import UserError
@@ -56,12 +57,30 @@ class Settings(Strict):
 
 
 def load_settings(params: Path) -> Settings:
-    """The settings that the workflow was given, or the user's file; UserError where the file is wrong."""
+    """The settings that the workflow was given, or the user's file.
+
+    Raises:
+        UserError: the file is wrong, or names the root of a benchmark that has no file.
+    """
     given = os.environ.get(SETTINGS_VARIABLE)
     if given is not None and params == PARAMS:
-        return validate(Settings, json.loads(given), where="the workflow's config")
-    file = settings_file(params)
-    return validate(Settings, read_tree(file), where=str(file))
+        where, settings = "the workflow's config", validate(Settings, json.loads(given), where="the workflow's config")
+    else:
+        file = settings_file(params)
+        where, settings = str(file), validate(Settings, read_tree(file), where=str(file))
+    known = names(params / "benchmarks")
+    for name, root in settings.roots.items():
+        if root is not None and name not in known:
+            mend = suggestion(name, known)
+            raise UserError(f"there is no benchmark {name!r}", where=f"{where}: roots.{name}", mend=mend)
+    return settings
+
+
+def placed_benchmark(name: str, params: Path, settings: Settings) -> Benchmark:
+    """A benchmark by its name, at the root that the settings give it."""
+    benchmark = load_benchmark(name, params)
+    root = settings.roots.get(name)
+    return benchmark if root is None else benchmark.model_copy(update={"root": root})
 
 
 def load_suite(name: str, params: Path) -> Suite:
@@ -86,7 +105,10 @@ def load_suite(name: str, params: Path) -> Suite:
 
 def _read_suite(name: str, params: Path) -> Suite:
     folder = params / "suites"
-    file = folder / f"{name}.yaml"
-    if not find(file).is_file():
-        raise UserError(f"no suite is called {name!r}", where=str(folder), mend=suggestion(name, names(folder)))
-    return validate(Suite, read_tree(file), where=str(file))
+    try:
+        file, tree = read_named(folder, name, "suite")
+    except UserError as error:
+        if error.what != "no such file":
+            raise
+        raise UserError(f"no suite is called {name!r}", where=str(folder), mend=error.mend) from None
+    return validate(Suite, tree, where=str(file))

@@ -15,6 +15,7 @@ from pathlib import Path
 from svrn.data.archive_readers import Member, Reader, open_archive, reading
 from svrn.errors import UserError
 from svrn.files import disk_errors, make_folder, sync_file_system, write_json
+from svrn.ordinary import ordinary
 
 STATE_FOLDER = ".svrn-unpack"
 _PASSING = ".unpacking."
@@ -79,6 +80,11 @@ def unpack(
     return done
 
 
+def came_out_of_an_archive(folder: Path) -> bool:
+    """Whether `unpack` wrote the folder, or the one that it lies in."""
+    return any((place / STATE_FOLDER).is_dir() for place in (folder, folder.absolute().parent))
+
+
 def make_way(out: Path, archives: Mapping[Path, str]) -> None:
     """Empty `out` where it was unpacked from other archives than these, or from these before they changed.
 
@@ -100,6 +106,7 @@ def make_way(out: Path, archives: Mapping[Path, str]) -> None:
 def checksum(archive: Path) -> str:
     """An archive's sha256; UserError where it cannot be read."""
     try:
+        ordinary(archive)
         with archive.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:

@@ -7,6 +7,8 @@ read one copy out of the page cache.
 from __future__ import annotations
 
 import hashlib
+import io
+import math
 import os
 import shutil
 import sys
@@ -57,7 +59,7 @@ def packed(
             return existing
         for stale in folder.glob(f".{final.name}.*"):  # left by a killed process: we hold the lock
             stale.unlink(missing_ok=True)
-        need = int(np.prod(shape))
+        need = math.prod(shape)
         free = shutil.disk_usage(folder).free
         if free < need + _SPARE_BYTES:
             print(
@@ -70,12 +72,28 @@ def packed(
     return _open(final, shape)
 
 
+def _header(shape: tuple[int, ...]) -> bytes:
+    """The NumPy header of uint8 pixels of this shape, row by row."""
+    written = io.BytesIO()
+    np.lib.format.write_array_header_1_0(written, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    return written.getvalue()
+
+
 def _open(file: Path, shape: tuple[int, ...]) -> Pixels | None:
+    """The packed images, where the file is exactly what `_build` writes: our header, and a byte for each sample.
+
+    A file that is longer or shorter than its header says holds other pixels than it claims, and is made again.
+    """
+    header, need = _header(shape), math.prod(shape)
     try:
-        array = np.load(file, mmap_mode="r")
-    except (FileNotFoundError, ValueError, EOFError):
-        return None  # not there, or cut short: made again
-    return array if array.shape == shape and array.dtype == np.uint8 else None
+        with file.open("rb") as packed_file:
+            there = packed_file.read(len(header))
+            size = os.fstat(packed_file.fileno()).st_size
+    except FileNotFoundError:
+        return None
+    if there != header or size != len(header) + need:
+        return None
+    return np.memmap(file, dtype=np.uint8, mode="r", offset=len(header), shape=shape)
 
 
 def _build(final: Path, files: Sequence[Path], shape: tuple[int, ...], interpolation: str, workers: int) -> None:
@@ -87,10 +105,10 @@ def _build(final: Path, files: Sequence[Path], shape: tuple[int, ...], interpola
     threads = ThreadPoolExecutor(max(1, workers))
     # Written front to back, not through a map: a full disk is then an error, not a bus fault.
     with atomic_write(final) as temporary, threads as pool, temporary.open("wb") as out:
-        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(out, header)
+        out.write(_header(shape))
         for start in range(0, len(files), _CHUNK):
             for image in pool.map(pixels, files[start : start + _CHUNK]):
+                assert image.dtype == np.uint8 and image.shape == shape[1:]  # `decode` sees to it
                 out.write(image.data)
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,10 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from svrn.data.distances import KEY, VisibleParts, parse_distance
+from svrn.data.parquet import as_text, open_parquet
 from svrn.errors import UserError
 from svrn.files import atomic_write
 
 PIECE = 4096
+#: Below this, numbers 2^24 times smaller are no longer normal in float32.
+_FAINT = float(np.finfo(np.float32).tiny) * 2**24
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,10 @@ class Embeddings:
     images: npt.NDArray[np.object_]
     vectors: npt.NDArray[np.float32]
     origin: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.images) != len(self.vectors):
+            raise ValueError(f"{len(self.images)} images and {len(self.vectors)} vectors")
 
     @property
     def distance(self) -> VisibleParts | None:
@@ -79,7 +85,7 @@ def read_embeddings(path: str | os.PathLike[str]) -> Embeddings:
     file = Path(path)
     names: list[str] = []
     vectors = np.empty((0, 0), dtype=np.float32)
-    with open_parquet(file) as parquet:
+    with open_parquet(file, texts_once=True) as parquet:
         for name in ("image", "embedding"):
             if name not in parquet.schema_arrow.names:
                 there = ", ".join(parquet.schema_arrow.names)
@@ -92,32 +98,22 @@ def read_embeddings(path: str | os.PathLike[str]) -> Embeddings:
             if part.shape[1] != vectors.shape[1]:
                 raise UserError("the embeddings have different lengths", where=str(file))
             vectors[len(names) : len(names) + len(part)] = part
-            names.extend(batch["image"].to_pylist())
+            names.extend(as_text(batch["image"], "image", str(file)).to_pylist())
+        declared = parquet.metadata.num_rows
     if not names:
         raise UserError("there are no embeddings in it", where=str(file))
+    if len(names) != declared:
+        raise UserError(f"holds {len(names):,} of the {declared:,} rows that it declares", where=str(file))
     images = np.array(names, dtype=object)
     twice = pd.Series(images)[pd.Series(images).duplicated()]
     if len(twice):
         raise UserError(f"image {twice.iloc[0]!r} has more than one embedding", where=str(file))
     _check_finite(images, vectors, file)
-    ours = {k.decode(): v.decode() for k, v in metadata.items() if k.startswith(b"svrn.")}
+    ours = {k.decode(): v.decode(errors="backslashreplace") for k, v in metadata.items() if k.startswith(b"svrn.")}
     origin = {key.removeprefix("svrn."): value for key, value in ours.items()}
     if KEY in origin:
         parse_distance(origin[KEY], vectors.shape[1], where=str(file))
     return Embeddings(images, vectors, origin)
-
-
-@contextmanager
-def open_parquet(file: Path) -> Iterator[pq.ParquetFile]:
-    """A Parquet file to be read in pieces; UserError where it is not there, truncated or not Parquet."""
-    try:
-        with pq.ParquetFile(file, pre_buffer=False) as parquet:
-            yield parquet
-    except FileNotFoundError:
-        raise UserError("no such file", where=str(file)) from None
-    except (pa.ArrowInvalid, OSError) as error:
-        first = str(error).splitlines()[0]
-        raise UserError(f"not a whole Parquet file: {first}", where=str(file), mend="write it again") from error
 
 
 def _check_finite(images: npt.NDArray[np.object_], vectors: npt.NDArray[np.float32], file: Path) -> None:
@@ -153,4 +149,22 @@ def _vectors(column: pa.Array | pa.ChunkedArray, file: Path) -> npt.NDArray[np.f
         rest = rest or int((lengths != width).any())
     if rest or width == 0:
         raise UserError("the embeddings have different lengths", where=str(file))
-    return flat.reshape(len(array), width).astype(np.float32, copy=False)
+    given = flat.reshape(len(array), width)
+    with np.errstate(over="ignore"):  # what becomes infinite is named by `_check_finite`
+        vectors = given.astype(np.float32, copy=False)
+    if given.dtype != np.float32:
+        _check_digits(given, file)
+    return vectors
+
+
+def _check_digits(given: npt.NDArray[np.floating], file: Path) -> None:
+    """Numbers near float32's least keep few of their digits, which would be other embeddings than were given."""
+    largest = np.abs(given).max(axis=1)
+    faint = (largest > 0) & (largest < _FAINT)
+    if faint.any():
+        raise UserError(
+            f"{faint.sum()} embeddings of these {len(given)} have no number above {largest[faint].max():.3g}: "
+            "float32 keeps few of their digits",
+            where=str(file),
+            mend="scale all embeddings by one factor, so that their largest numbers are near 1",
+        )

@@ -11,15 +11,17 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from svrn.data.parquet import as_text, read_parquet
 from svrn.errors import UserError
 from svrn.files import atomic_write, write_json
 
@@ -46,6 +48,11 @@ SCHEMA = pa.schema(
     ]
 )
 REQUIRED = ("image", "vehicle", "split")
+#: -1 stands for "not known" in many lists: taken as a number it would be one vehicle, or one camera, of all of them.
+NEGATIVE = {
+    "vehicle": "leave images of no known vehicle out, or give each a number of its own",
+    "camera": "leave the camera empty where it is not known",
+}
 
 
 @dataclass(frozen=True, order=True)
@@ -104,6 +111,16 @@ class Manifest:
         found = {m.test for text in self.table["split"].unique() for m in parse_split(text)}
         return sorted(name for name in found if name is not None)
 
+    def check_root(self) -> None:
+        """Raise UserError where the folder of its images is not there, as after the data or the project were moved."""
+        if not self.root.exists():
+            raise UserError(
+                f"the images of {self.benchmark} should lie here, which is not there",
+                where=str(self.root),
+                mend="put them back; where data or project were moved, remove the benchmark's manifest.json and "
+                "manifest.parquet: the workflow reads it again from its root and trains nothing anew",
+            )
+
     def image_path(self, path: str) -> Path:
         return self.root / path
 
@@ -129,8 +146,12 @@ class Manifest:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def write_manifest(manifest: Manifest, path: str | os.PathLike[str]) -> None:
+def write_manifest(
+    manifest: Manifest, path: str | os.PathLike[str], misfits: Mapping[str, Mapping[str, str]] | None = None
+) -> None:
     """Check and write a manifest with its digests in the file's metadata; whole or not at all.
+
+    misfits: by test set and protocol, why they do not go together (`protocols.misfits`), for the file beside it.
 
     Raises:
         UserError: a column is missing, an image stands twice, a split cell is not understood.
@@ -142,7 +163,7 @@ def write_manifest(manifest: Manifest, path: str | os.PathLike[str]) -> None:
         "svrn.schema": SCHEMA_VERSION,
         "svrn.benchmark": manifest.benchmark,
         "svrn.layout": manifest.layout,
-        "svrn.root": os.path.relpath(root.resolve(), final.parent.resolve()),
+        "svrn.root": _root_seen_from(final, root),
         "svrn.digest": manifest.digest,
         "svrn.train_digest": manifest.train_digest,
     }
@@ -152,8 +173,19 @@ def write_manifest(manifest: Manifest, path: str | os.PathLike[str]) -> None:
     sidecar = {key.removeprefix("svrn."): value for key, value in metadata.items()} | {
         "images": len(manifest.table),
         "train_images": len(manifest.members("train")),
+        "misfits": misfits or {},
     }
     write_json(final.with_suffix(".json"), sidecar)  # what the workflow reads when it is parsed, without Parquet
+
+
+def _root_seen_from(file: Path, root: Path) -> str:
+    """A root within the project or beside the manifest as seen from there, so that they can be moved together.
+
+    A root elsewhere as an absolute path: it stays where it is when the project is moved.
+    """
+    here, real, project = file.parent.resolve(), root.resolve(), Path.cwd().resolve()
+    together = real.is_relative_to(here) or (real.is_relative_to(project) and here.is_relative_to(project))
+    return os.path.relpath(real, here) if together else str(real)
 
 
 def read_manifest(path: str | os.PathLike[str]) -> Manifest:
@@ -166,8 +198,8 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
         UserError: no such file, not Parquet, a column missing or of the wrong kind, a name twice, a bad split.
     """
     file = Path(path)
-    table = read_parquet(file)
-    metadata = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items() if k.startswith(b"svrn.")}
+    table = read_parquet(file, texts_once=True)
+    metadata = {k.decode(): os.fsdecode(v) for k, v in (table.schema.metadata or {}).items() if k.startswith(b"svrn.")}
     missing = [name for name in REQUIRED if name not in table.column_names]
     if missing:
         raise UserError(
@@ -181,28 +213,11 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
     return Manifest(frame, root, metadata.get("svrn.benchmark", file.stem), metadata.get("svrn.layout", "list"))
 
 
-def read_parquet(file: Path) -> pa.Table:
-    """A Parquet file as an Arrow table; UserError where it is not there, truncated or not Parquet."""
-    try:
-        return pq.read_table(file)
-    except FileNotFoundError:
-        raise UserError("no such file", where=str(file)) from None
-    except (pa.ArrowInvalid, OSError) as error:
-        first = str(error).splitlines()[0]
-        raise UserError(f"not a whole Parquet file: {first}", where=str(file), mend="write it again") from error
-
-
 def _typed(table: pa.Table, file: Path) -> pd.DataFrame:
     columns = {}
     for field in SCHEMA:
         if field.name in table.column_names:
-            try:
-                columns[field.name] = table[field.name].cast(field.type)
-            except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-                raise UserError(
-                    f"column {field.name!r} is {table[field.name].type}, wanted {field.type}: {error}",
-                    where=str(file),
-                ) from error
+            columns[field.name] = _column(table[field.name], field, str(file))
         elif field.name == "path":
             columns["path"] = columns["image"]
         else:
@@ -211,8 +226,36 @@ def _typed(table: pa.Table, file: Path) -> pd.DataFrame:
     return pa.table(columns, schema=pa.schema([(f.name, f.type) for f in SCHEMA])).to_pandas(types_mapper=types.get)
 
 
+def _column(column: pa.ChunkedArray, field: pa.Field, where: str) -> pa.Array:
+    """A column in the manifest's type, in which two cells that differed never come to be the same."""
+    if field.type != pa.string() and pa.types.is_integer(column.type):
+        return _cast(column, field, where)
+    text = as_text(column, field.name, where)
+    if field.type == pa.string():
+        return text
+    numbers = _cast(
+        pc.if_else(pc.is_valid(text), column, None) if pa.types.is_floating(column.type) else text, field, where
+    )
+    if len(pc.unique(text)) != len(pc.unique(numbers)):
+        raise UserError(
+            f"column {field.name!r} has {len(pc.unique(text)):,} different texts that are "
+            f"{len(pc.unique(numbers)):,} different numbers (as 7 and 007)",
+            where=where,
+            mend="spell each number in one way",
+        )
+    return numbers
+
+
+def _cast(column: pa.ChunkedArray | pa.Array, field: pa.Field, where: str) -> pa.Array:
+    try:
+        return column.cast(field.type)
+    except pa.ArrowException as error:
+        what = f"column {field.name!r} is {column.type}, wanted {field.type}: {error}"
+        raise UserError(what, where=where) from error
+
+
 def check_table(table: pd.DataFrame, *, where: str) -> None:
-    """Raise UserError where the table is not a manifest: nulls, a name twice, a split not understood."""
+    """Raise UserError where the table is not a manifest: nulls, a name twice, a number below 0, an unknown split."""
     absent = [name for name in SCHEMA.names if name not in table.columns]
     if absent:
         raise UserError(f"column {absent[0]!r} is missing", where=where)
@@ -220,6 +263,14 @@ def check_table(table: pd.DataFrame, *, where: str) -> None:
         if table[name].isna().any():
             row = int(np.flatnonzero(table[name].isna().to_numpy())[0])
             raise UserError(f"column {name!r} is empty in row {row}", where=where)
+    for name in ("vehicle", "camera"):
+        below = table["image"][(table[name].astype("Int64") < 0).fillna(False).to_numpy(dtype=bool)]
+        if len(below):
+            raise UserError(
+                f"{len(below):,} images have a {name} below 0, the first is {below.iloc[0]!r}",
+                where=where,
+                mend=NEGATIVE[name],
+            )
     twice = table["image"][table["image"].duplicated()]
     if len(twice):
         raise UserError(f"image {twice.iloc[0]!r} stands more than once", where=where, mend="one row an image")

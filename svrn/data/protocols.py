@@ -46,7 +46,8 @@ class Protocol:
     """How a test set is scored.
 
     junk: what is taken out of a query's ranking before it is read: nothing, or the gallery images of the
-        query's own vehicle that its own camera took.
+        query's own vehicle that its own camera took. The query's own image is taken out by every protocol: where
+        it stands in the gallery too, to find it proves nothing.
     unit: what is ranked: gallery images, or tracks (a track is as near as the nearest of its images).
     draws: None where the manifest says which images are queries and which gallery.
     ap: how average precision is integrated: `step` is the mean over the positives of i / rank_i.
@@ -85,10 +86,10 @@ PROTOCOLS: tuple[Protocol, ...] = (
     Protocol("veriwild", "image to image; same vehicle and same camera removed", "same-camera"),
     Protocol(
         "veriwild-junk-kept",
-        "image to image; nothing removed, as in rows published before the correction",
+        "image to image; nothing removed but the query itself, as in rows published before the correction",
         "none",
     ),
-    Protocol("plain", "image to image; no cameras, nothing removed", "none"),
+    Protocol("plain", "image to image; no cameras, nothing removed but the query itself", "none"),
 )
 
 
@@ -156,25 +157,84 @@ def trials(manifest: Manifest, protocol: Protocol, test: str = THE_TEST) -> Iter
     """The protocol's queries and galleries in the test set `test` of a manifest.
 
     Raises:
-        UserError: no such test set, it has no images in the roles that the protocol needs, or no cameras or
-            tracks where the protocol rests on them.
+        UserError: as `check`.
     """
+    check(manifest, protocol, test)
     if protocol.draws is None:
-        query = _members(manifest, protocol, "query", test)
-        gallery = _members(manifest, protocol, "gallery", test)
-        yield Trial(None, _rows(query, protocol, manifest), _rows(gallery, protocol, manifest, tracked=True))
+        query, gallery = manifest.members("query", test), manifest.members("gallery", test)
+        yield Trial(None, _rows(query), _rows(gallery))
         return
-    pool = _members(manifest, protocol, "pool", test)
+    pool = manifest.members("pool", test)
     for draw in range(1, protocol.draws.count + 1):
         chosen = _draw(pool, protocol.draws, draw)
-        one = _rows(pool[chosen], protocol, manifest, tracked=True)
-        others = _rows(pool[~chosen], protocol, manifest, tracked=True)
-        if not len(others):
+        one, others = _rows(pool[chosen]), _rows(pool[~chosen])
+        yield Trial(draw, others, one) if protocol.draws.drawn == "gallery" else Trial(draw, one, others)
+
+
+def check(manifest: Manifest, protocol: Protocol, test: str = THE_TEST) -> None:
+    """Hold a protocol against a test set of a manifest: whether it can be scored, and the numbers can mean anything.
+
+    Raises:
+        UserError: no such test set, it has no images in the roles that the protocol needs, no cameras or tracks
+            where the protocol rests on them, one vehicle alone, or no query that has an answer.
+    """
+    if protocol.draws is not None:
+        pool = _members(manifest, protocol, "pool", test)
+        _check_columns(pool, protocol, manifest, tracked=True)
+        _check_vehicles(pool, manifest, test)
+        if not pool["vehicle"].duplicated().any():
             raise UserError(
                 f"test set {test!r}: every vehicle has one image, nothing is left to search with",
                 where=manifest.benchmark,
             )
-        yield Trial(draw, others, one) if protocol.draws.drawn == "gallery" else Trial(draw, one, others)
+        return
+    query, gallery = (_members(manifest, protocol, role, test) for role in ("query", "gallery"))
+    _check_columns(query, protocol, manifest)
+    _check_columns(gallery, protocol, manifest, tracked=True)
+    _check_vehicles(gallery, manifest, test)
+    if not _answers(query, gallery, protocol).any():
+        removed = ", and what its own camera took counts as none" if protocol.junk == "same-camera" else ""
+        raise UserError(
+            f"none of the {len(query):,} queries of test set {test!r} has a match in the gallery under protocol "
+            f"{protocol.name!r}: another image of its vehicle{removed}",
+            where=manifest.benchmark,
+            mend="check the vehicle and camera columns; with one camera for all, every match is junk",
+        )
+
+
+def misfits(manifest: Manifest) -> dict[str, dict[str, str]]:
+    """Why a test set cannot be scored under a protocol: by test set and protocol, those that do not fit alone."""
+    found: dict[str, dict[str, str]] = {}
+    for test in manifest.tests():
+        reasons = found.setdefault(test, {})
+        for protocol in PROTOCOLS:
+            try:
+                check(manifest, protocol, test)
+            except UserError as error:
+                reasons[protocol.name] = error.what
+    return found
+
+
+def _check_vehicles(gallery: pd.DataFrame, manifest: Manifest, test: str) -> None:
+    """With one vehicle in the gallery every answer is right, whatever the model: 100 percent of nothing."""
+    if gallery["vehicle"].nunique() > 1:
+        return
+    raise UserError(
+        f"all {len(gallery):,} gallery images of test set {test!r} are of one vehicle "
+        f"({int(gallery['vehicle'].iloc[0])}): no search can go wrong, so the scores would say nothing",
+        where=manifest.benchmark,
+        mend="give each test image its own vehicle; a set whose vehicles are not told (a competition's) has no score",
+    )
+
+
+def _answers(query: pd.DataFrame, gallery: pd.DataFrame, protocol: Protocol) -> npt.NDArray[np.bool_]:
+    """Of each query, whether the gallery holds an image of its vehicle that the protocol leaves in."""
+    keys = ["vehicle", "camera"] if protocol.junk == "same-camera" else ["vehicle", "image"]
+    every = gallery["vehicle"].value_counts()
+    junk = gallery[keys].value_counts()
+    right = query["vehicle"].map(every).fillna(0).to_numpy(dtype=np.int64)
+    removed = junk.reindex(pd.MultiIndex.from_frame(query[keys])).fillna(0).to_numpy(dtype=np.int64)
+    return right > removed
 
 
 def _draw(pool: pd.DataFrame, draws: Draws, draw: int) -> npt.NDArray[np.bool_]:
@@ -208,12 +268,13 @@ def _members(manifest: Manifest, protocol: Protocol, role: str, test: str) -> pd
     )
 
 
-def _rows(table: pd.DataFrame, protocol: Protocol, manifest: Manifest, *, tracked: bool = False) -> Rows:
-    for need, column, count in (
-        (protocol.junk == "same-camera", "camera", int(table["camera"].isna().sum())),
-        (tracked and protocol.unit == "track", "track", int(table["track"].isna().sum())),
+def _check_columns(table: pd.DataFrame, protocol: Protocol, manifest: Manifest, *, tracked: bool = False) -> None:
+    for need, column in (
+        (protocol.junk == "same-camera", "camera"),
+        (tracked and protocol.unit == "track", "track"),
     ):
-        if need and count:
+        count = int(table[column].isna().sum()) if need else 0
+        if count:
             first = table["image"][table[column].isna()].iloc[0]
             raise UserError(
                 f"protocol {protocol.name!r} rests on {column}s, {count} of {len(table)} images have none,"
@@ -221,6 +282,9 @@ def _rows(table: pd.DataFrame, protocol: Protocol, manifest: Manifest, *, tracke
                 where=manifest.benchmark,
                 mend=f"fill the column {column!r}, or score with a protocol that needs none, as plain",
             )
+
+
+def _rows(table: pd.DataFrame) -> Rows:
     images = table["image"].to_numpy(dtype=object)
     order = np.argsort(images, kind="stable")
     return Rows(

@@ -68,15 +68,15 @@ def evaluate(
             where="protocol",
             mend="score from files (svrn evaluate), or one draw of your own with protocol='plain'",
         )
-    both = {"query": _features(query_features, "query"), "gallery": _features(gallery_features, "gallery")}
+    both = {"query": features_of(query_features, "query"), "gallery": features_of(gallery_features, "gallery")}
     widths = [part.shape[1] for part in both.values()]
     if widths[0] != widths[1]:
         raise UserError(f"the queries have {widths[0]} dimensions, the gallery {widths[1]}", where="gallery_features")
     if isinstance(distance, VisibleParts) and distance.dimension != widths[0]:
         what = f"the distance is of vectors of {distance.dimension} numbers, these have {widths[0]}"
         raise UserError(what, where="distance")
-    vehicles = _labels((query_ids, gallery_ids), both, "ids")
-    cameras = _cameras((query_cameras, gallery_cameras), both, rule)
+    vehicles = labels_of((query_ids, gallery_ids), both, "ids")
+    cameras = cameras_of((query_cameras, gallery_cameras), both, rule)
     names = {"query": _names(query_features, both["query"]), "gallery": _names(gallery_features, both["gallery"])}
     tracks = _tracks(gallery_tracks, both["gallery"], rule)
     trial = Trial(
@@ -124,7 +124,8 @@ class _NoLabels(_Labels):
         self.codes = [np.full(length, NO_CAMERA) for length in lengths]
 
 
-def _features(given: Any, role: Role) -> npt.NDArray[np.float32]:
+def features_of(given: Any, role: Role) -> npt.NDArray[np.float32]:
+    """Features as float32, (images, dimensions); UserError where they are none."""
     where = f"{role}_features"
     array = _array(given)
     if array.dtype == object and array.ndim == 1 and len(array):  # a Series or a list of vectors
@@ -150,7 +151,8 @@ def _features(given: Any, role: Role) -> npt.NDArray[np.float32]:
     return vectors
 
 
-def _labels(given: tuple[Any, Any], features: dict[str, npt.NDArray[np.float32]], what: str) -> _Labels:
+def labels_of(given: tuple[Any, Any], features: dict[str, npt.NDArray[np.float32]], what: str) -> _Labels:
+    """Labels, one a row of each side's features, as numbers; UserError where they are missing or of several kinds."""
     sides = []
     for one, (role, vectors) in zip(given, features.items(), strict=True):
         where = f"{role}_{what}"
@@ -185,10 +187,11 @@ def _labels(given: tuple[Any, Any], features: dict[str, npt.NDArray[np.float32]]
     return _Labels(sides)
 
 
-def _cameras(given: tuple[Any, Any], features: dict[str, npt.NDArray[np.float32]], rule: Protocol) -> _Labels:
+def cameras_of(given: tuple[Any, Any], features: dict[str, npt.NDArray[np.float32]], rule: Protocol) -> _Labels:
+    """Cameras as numbers, none where a protocol that needs none was given none; UserError where one is missing."""
     absent = [f"{role}_cameras" for role, one in zip(features, given, strict=True) if one is None]
     if not absent:
-        return _labels(given, features, "cameras")
+        return labels_of(given, features, "cameras")
     if rule.junk == "same-camera" or len(absent) == 1:
         raise UserError(
             f"protocol {rule.name!r} rests on cameras, none were given" if len(absent) == 2 else "none were given",

@@ -13,7 +13,7 @@ from svrn.data.embeddings import Embeddings
 from svrn.data.manifest import THE_TEST, Manifest
 from svrn.data.protocols import Protocol, Trial
 from svrn.errors import UserError
-from svrn.evaluation.evaluator import _check_origin, _positions
+from svrn.evaluation.evaluator import check_origin, positions_of
 from svrn.evaluation.grid import Distance, Grid, as_given, common_scale, on_grid
 from svrn.evaluation.items import Items, gallery_items
 from svrn.evaluation.options import Options
@@ -33,7 +33,7 @@ class Benchmark:
     test: str = THE_TEST
 
     def __post_init__(self) -> None:
-        _check_origin(self.embeddings, self.manifest.digest)
+        check_origin(self.embeddings, self.manifest.digest)
         if (named := self.embeddings.distance) is not None:
             raise UserError(
                 f"these embeddings name their own distance ({named.text()}), this is for plain vectors",
@@ -61,7 +61,7 @@ class Benchmark:
         """
         items, order = gallery_items(trial.gallery, self.protocol)
         index, vectors = pd.Index(self.embeddings.images), self.embeddings.vectors
-        rows = _positions(index, trial.query, "query"), _positions(index, trial.gallery, "gallery")[order]
+        rows = positions_of(index, trial.query, "query"), positions_of(index, trial.gallery, "gallery")[order]
         distance, threads = options.distance or "cosine", options.thread_count()
         if scale is None:
             scale = 1.0 if distance == "cosine" else common_scale(*((vectors, one) for one in rows))

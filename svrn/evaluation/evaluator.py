@@ -63,11 +63,11 @@ def evaluate(
     """
     protocol = protocols.get(protocol) if isinstance(protocol, str) else protocol
     digest = manifest.digest
-    _check_origin(embeddings, digest)
+    check_origin(embeddings, digest)
     index = pd.Index(embeddings.images)
 
     def sides(trial: Trial) -> tuple[Trial, Vectors, Vectors]:
-        query, gallery = _positions(index, trial.query, "query"), _positions(index, trial.gallery, "gallery")
+        query, gallery = positions_of(index, trial.query, "query"), positions_of(index, trial.gallery, "gallery")
         return trial, Vectors(embeddings.vectors, query), Vectors(embeddings.vectors, gallery)
 
     return evaluated(
@@ -186,7 +186,8 @@ def _distance(
     return None
 
 
-def _check_origin(embeddings: Embeddings, digest: str) -> None:
+def check_origin(embeddings: Embeddings, digest: str) -> None:
+    """Raise UserError where the embeddings were made from another manifest than the one of this digest."""
     made_from = embeddings.origin.get("manifest_digest")
     if made_from is not None and made_from != digest:
         raise UserError(
@@ -196,7 +197,8 @@ def _check_origin(embeddings: Embeddings, digest: str) -> None:
         )
 
 
-def _positions(index: pd.Index, rows: Rows, role: str) -> Positions:
+def positions_of(index: pd.Index, rows: Rows, role: str) -> Positions:
+    """Where the images of a role lie among the embeddings'; UserError where one is not there."""
     found = index.get_indexer(pd.Index(rows.images))
     absent = rows.images[found < 0]
     if len(absent):

@@ -13,7 +13,7 @@ from svrn.data.embeddings import Embeddings
 from svrn.data.manifest import SCHEMA, Manifest
 from svrn.data.protocols import NO_CAMERA, Protocol
 from svrn.errors import UserError
-from svrn.evaluation.arrays import _cameras, _features, _labels
+from svrn.evaluation.arrays import cameras_of, features_of, labels_of
 from svrn.evaluation.benchmark import Benchmark
 
 FACTS = ("colour", "type", "viewpoint")
@@ -47,12 +47,12 @@ def benchmark(
             where="protocol",
             mend="write embeddings and a manifest, or ask with protocol='plain'",
         )
-    features = {"query": _features(query_features, "query"), "gallery": _features(gallery_features, "gallery")}
+    features = {"query": features_of(query_features, "query"), "gallery": features_of(gallery_features, "gallery")}
     widths = [part.shape[1] for part in features.values()]
     if widths[0] != widths[1]:
         raise UserError(f"the queries have {widths[0]} dimensions, the gallery {widths[1]}", where="gallery_features")
-    vehicles = _labels((query_ids, gallery_ids), features, "ids").codes
-    cameras = _cameras((query_cameras, gallery_cameras), features, rule).codes
+    vehicles = labels_of((query_ids, gallery_ids), features, "ids").codes
+    cameras = cameras_of((query_cameras, gallery_cameras), features, rule).codes
     parts = []
     for number, (role, given) in enumerate((("query", query_facts), ("gallery", gallery_facts))):
         count = len(features[role])

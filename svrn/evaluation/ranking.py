@@ -21,6 +21,7 @@ from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 
 from svrn.data import protocols
 from svrn.data.protocols import Rows, Trial
@@ -89,6 +90,8 @@ class _Ranker:
     ) -> None:
         self.rows, self.items, self.query, self.gallery, self.options = rows, items, query, gallery, options
         self.junk_by_camera = protocol.junk == "same-camera"
+        # Where a query's own image stands in the gallery; -1 where it does not. Tracks have names of their own.
+        self.itself = pd.Index(items.names if items.single else []).get_indexer(pd.Index(rows.images))
         self.by_vehicle = np.argsort(items.vehicles, kind="stable")
         ordered = items.vehicles[self.by_vehicle]
         first, last = (np.searchsorted(ordered, rows.vehicles, side) for side in ("left", "right"))
@@ -161,9 +164,9 @@ class _Ranker:
         lines = np.repeat(np.arange(len(queries)), lengths)
         items = self.by_vehicle[np.arange(cuts[-1]) + (self.first[queries] - cuts[:-1])[lines]]
         indices = queries[lines]
-        junk = np.zeros(len(items), dtype=bool)
+        junk = items == self.itself[indices]
         if self.junk_by_camera:
-            junk = self.items.cameras[items] == self.rows.cameras[indices]
+            junk |= self.items.cameras[items] == self.rows.cameras[indices]
         if adjustment is not None or len(items) <= SPAN:
             return Own(cuts, items, self._exact(adjustment, indices, items), junk)
         spans = [slice(start, start + SPAN) for start in range(0, len(items), SPAN)]

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from svrn.data.manifest import read_parquet
+from svrn.data.parquet import read_parquet
 from svrn.errors import UserError
 from svrn.evaluation.intervals import Interval, query_intervals
 from svrn.files import atomic_write, write_json

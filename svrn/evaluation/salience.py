@@ -12,7 +12,8 @@ from torch import Tensor
 
 from svrn.data.benchmarks.truth import FILE
 from svrn.data.loading import evaluation_batches
-from svrn.data.manifest import Manifest, read_parquet
+from svrn.data.manifest import Manifest
+from svrn.data.parquet import read_parquet
 from svrn.errors import UserError
 from svrn.evaluation.embedding import test_images
 from svrn.evaluation.salience_score import StageSalience, score_salience

@@ -19,6 +19,7 @@ import pandas as pd
 from svrn.config.identity import inference_key
 from svrn.config.parameters import RunParameters
 from svrn.data import protocols
+from svrn.data.benchmarks.textlists import IMAGE_SUFFIXES
 from svrn.data.embeddings import Embeddings, read_embeddings
 from svrn.data.manifest import SCHEMA, Manifest, parse_split, read_manifest
 from svrn.data.protocols import NO_CAMERA, Rows, Trial
@@ -26,9 +27,10 @@ from svrn.errors import UserError
 from svrn.evaluation.embedding import PassOptions, embed
 from svrn.evaluation.evaluator import Vectors, rank_trial
 from svrn.evaluation.options import Options
+from svrn.ordinary import ordinary
 from svrn.runs.run import read_config
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+SUFFIXES = frozenset(IMAGE_SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -60,23 +62,34 @@ class Index:
 
 
 def image_files(given: Sequence[Path]) -> list[Path]:
-    """Image files, those in folders included, sorted within each.
+    """Image files, those in folders included, sorted within each; names that begin with a dot are a system's notes.
 
     Raises:
-        UserError: a path is not there, or a folder has no images.
+        UserError: a path is not there or no ordinary file, a folder has no images, or a name is not UTF-8.
     """
     files = []
     for path in given:
         if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+            found = (file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+            inside = sorted(file for file in found if not _hidden(file.relative_to(path)))
             if not inside:
                 raise UserError("no images in this folder", where=str(path), mend=f"images end in {_suffixes()}")
             files += inside
-        elif path.is_file():
+        elif path.exists():
+            ordinary(path)
             files.append(path)
         else:
             raise UserError("no such file or folder", where=str(path))
+    for file in files:
+        try:
+            str(file).encode()
+        except UnicodeEncodeError:
+            raise UserError("its name is not UTF-8", where=str(file), mend="rename it") from None
     return files
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
 def gallery_of(source: Path) -> Manifest:

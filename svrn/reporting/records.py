@@ -13,7 +13,8 @@ from typing import Any
 import pandas as pd
 
 from svrn.config.study import Evaluation, Run
-from svrn.data.manifest import Manifest, read_manifest, read_parquet
+from svrn.data.manifest import Manifest, read_manifest
+from svrn.data.parquet import read_parquet
 from svrn.errors import UserError
 from svrn.evaluation.results import QUERIES
 

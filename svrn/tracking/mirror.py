@@ -15,17 +15,19 @@ from typing import TYPE_CHECKING, Any
 from svrn.config.study import Study
 from svrn.files import sync_file_system
 from svrn.locks import file_lock
+from svrn.tracking.models import Models
 from svrn.tracking.placing import TAG_LENGTH, placed, row_tag
 from svrn.tracking.run_facts import Point, RunFacts, gather
 from svrn.tracking.store import Store, client, initialise, unusable
 from svrn.tracking.views import PREFIX, compare_address, view_address, view_id, view_of
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric, Run
 
 _METRICS_A_CALL = 1000
 #: What a run looks like here. Raised when that changes: runs that were mirrored otherwise are made anew.
-_FORM = "2"
+_FORM = "3"
 
 
 @dataclass
@@ -49,7 +51,7 @@ def sync(store: Store, results: Path, studies: Sequence[Study] = ()) -> Synced:
 
     try:
         with file_lock(store.folder / ".sync.lock"):
-            mirror = _Mirror(store, experiment)
+            mirror = mirror_of(store, experiment)
             parents: dict[tuple[str, str], str] = {}
             for study in studies:
                 parents |= mirror.tables(study)
@@ -65,14 +67,25 @@ def sync(store: Store, results: Path, studies: Sequence[Study] = ()) -> Synced:
             for (study_name, table), parent in parents.items():
                 study = next(one for one in studies if one.name == study_name)
                 mirror.describe(parent, study, table, shown)
+            by_key = {facts.key: facts for facts in shown}
+            for study in studies:
+                mirror.models.register(study, by_key)
             return outcome
     except (MlflowException, OSError) as error:
         raise unusable(store, error) from error
 
 
-class _Mirror:
-    def __init__(self, store: Store, experiment: str) -> None:
-        self.store, self.mlflow, self.experiment = store, client(store), experiment
+def mirror_of(store: Store, experiment: str) -> Mirror:
+    """The mirror in an experiment of a store that is ready."""
+    return Mirror(store, client(store), experiment)
+
+
+class Mirror:
+    """One experiment's mirror."""
+
+    def __init__(self, store: Store, mlflow: MlflowClient, experiment: str) -> None:
+        self.store, self.mlflow, self.experiment = store, mlflow, experiment
+        self.models = Models(mlflow, experiment)
         self._known: dict[str, str] = {}
 
     def find(self, tag: str, value: str) -> Run | None:
@@ -158,6 +171,23 @@ class _Mirror:
         self._leave(found, facts, studies)
         self._fill(found, facts)
 
+    def running(self, facts: RunFacts) -> None:
+        """Show a training that is not finished: its curves so far. Its facts' digest is written when it is."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        found = self.find("svrn.run_key", facts.key)
+        if found is not None and "svrn.mirrored" in found.data.tags:  # an earlier training of it; `sync` decides
+            return
+        if found is None:
+            first = {"svrn.run_key": facts.key, "svrn.form": _FORM}
+            found = self.mlflow.create_run(self.experiment, facts.started, first, facts.name)
+        params = [Param(name, value) for name, value in facts.parameters.items() if name not in found.data.params]
+        tags = [RunTag(name, value) for name, value in facts.tags.items() if found.data.tags.get(name) != value]
+        self.mlflow.log_batch(found.info.run_id, params=params, tags=tags)
+        points = [Metric(p.name, p.value, p.time, p.step) for p in self._missing(found, facts)]
+        for some in _pieces(points, _METRICS_A_CALL):
+            self.mlflow.log_batch(found.info.run_id, metrics=list(some))
+
     def _leave(self, found: Run, facts: RunFacts, studies: Sequence[Study]) -> None:
         """Take a run out of the rows that it no longer feeds."""
         for tag in found.data.tags:
@@ -167,13 +197,14 @@ class _Mirror:
     def _contradicts(self, found: Run, facts: RunFacts) -> bool:
         """Whether it shows another training under this key, or values that cannot be replaced in MLflow."""
         tags = found.data.tags
-        other = tags.get("svrn.model_digest") != facts.tags["svrn.model_digest"] or tags.get("svrn.form") != _FORM
+        digest = tags.get("svrn.model_digest")  # a run that was watched while it trained has none yet
+        other = digest not in (None, facts.tags["svrn.model_digest"]) or tags.get("svrn.form") != _FORM
         params, metrics = found.data.params, found.data.metrics
         renamed = any(params.get(name, value) != value for name, value in facts.parameters.items())
         return other or renamed or any(metrics.get(name, value) != value for name, value in facts.finals.items())
 
     def _fill(self, run: Run, facts: RunFacts) -> None:
-        from mlflow.entities import Metric, Param, RunTag
+        from mlflow.entities import Param, RunTag
 
         identity = run.info.run_id
         known = run.data.params
@@ -183,10 +214,11 @@ class _Mirror:
             self.mlflow.log_batch(identity, tags=list(some))
         for some in _pieces(params, 100):
             self.mlflow.log_batch(identity, params=list(some))
-        points = list(self._missing(run, facts))
-        for some in _pieces([Metric(p.name, p.value, p.time, p.step) for p in points], _METRICS_A_CALL):
-            self.mlflow.log_batch(identity, metrics=list(some))
         self._dataset(run, facts)
+        model = self.models.of_run(facts, identity)
+        points = list(self._missing(run, facts))
+        for some in _pieces([_metric(point, facts, model) for point in points], _METRICS_A_CALL):
+            self.mlflow.log_batch(identity, metrics=list(some))
         self.mlflow.set_terminated(identity, "FINISHED", end_time=facts.ended)
         self.mlflow.set_tag(identity, "svrn.mirrored", facts.digest)
 
@@ -213,6 +245,17 @@ class _Mirror:
         dataset = Dataset(name, digest[:36], "local", source)
         tag = InputTag("mlflow.data.context", "training")
         self.mlflow.log_inputs(run.info.run_id, [DatasetInput(dataset, [tag])])
+
+
+def _metric(point: Point, facts: RunFacts, model: str) -> Metric:
+    """A point; a final score is also the model's, on the data that it is of."""
+    from mlflow.entities import Metric
+
+    if point.name not in facts.finals:
+        return Metric(point.name, point.value, point.time, point.step)
+    name, digest = facts.tested.get(point.name, (None, None))
+    of = {"dataset_name": name, "dataset_digest": digest and digest[:36]}
+    return Metric(point.name, point.value, point.time, point.step, model_id=model, **of)
 
 
 def _pieces(items: Iterable[Any], size: int) -> Iterator[Sequence[Any]]:

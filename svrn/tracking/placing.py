@@ -41,7 +41,9 @@ def placed(facts: RunFacts, studies: Sequence[Study], parents: Mapping[tuple[str
             lines += [f"- {study.name}, {table}, **{row}**: {', '.join(columns)}" for row, columns in rows.items()]
             tags.setdefault("mlflow.parentRunId", parents[study.name, table])
     tags["mlflow.note.content"] = "\n".join(lines)[:TAG_LENGTH]
-    return replace(facts, tags=tags, finals=leading | facts.finals)
+    place = tags.get("svrn.scored_on")
+    tested = {name: facts.tested[f"{place}/{name}"] for name in leading if f"{place}/{name}" in facts.tested}
+    return replace(facts, tags=tags, finals=leading | facts.finals, tested=tested | facts.tested)
 
 
 def _place(cell: Cell, facts: RunFacts) -> str | None:

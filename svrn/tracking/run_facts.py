@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 import yaml
+from safetensors import SafetensorError, safe_open
 
 from svrn.config.identity import run_identity
 from svrn.config.parameters import RunParameters
@@ -53,7 +54,10 @@ class Point:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """Everything that the mirror shows of one finished run. Times are in milliseconds since 1970."""
+    """Everything that the mirror shows of one run. Times are in milliseconds since 1970.
+
+    tested: for each final score the name and digest of the data that it is of.
+    """
 
     key: str
     name: str
@@ -65,11 +69,21 @@ class RunFacts:
     started: int
     ended: int
     folder: Path = field(repr=False, default=Path())
+    tested: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
         """Changes when anything shown does."""
-        content = [self.name, self.parameters, self.tags, self.dataset, [vars(p) for p in self.curves], self.finals]
+        content: list[Any] = [
+            self.name,
+            self.parameters,
+            self.tags,
+            self.dataset,
+            [vars(p) for p in self.curves],
+            self.finals,
+        ]
+        if self.tested:
+            content.append(self.tested)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -81,7 +95,8 @@ def gather(folder: Path) -> RunFacts | None:
         environment = json.loads((folder / "env.json").read_text(encoding="utf-8"))
         log = pq.read_table(folder / "train.parquet").to_pandas()
         started, ended = _milliseconds(record["started"]), _milliseconds(record["ended"])
-        finals = _scores(folder) | _measured(record)
+        scores, tested = _scores(folder)
+        finals = scores | _measured(record)
         return RunFacts(
             key=record["key"],
             name=f"{config['label']}, {config['benchmark']}",
@@ -93,9 +108,61 @@ def gather(folder: Path) -> RunFacts | None:
             started=started,
             ended=ended,
             folder=folder,
+            tested=tested,
         )
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
         return None
+
+
+def gather_running(folder: Path) -> RunFacts | None:
+    """The facts of a training that is not finished, as far as its newest checkpoint tells; None before there is one.
+
+    Read beside the training, which may replace a checkpoint at any time: then there is nothing to tell this time. An
+    epoch is shown when it has ended, so that its value does not change any more.
+    """
+    try:
+        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        log = _checkpoint_log(folder / "checkpoints")
+        if log is None:
+            return None
+        ended = _epochs(folder)[0]
+        log = log[log["epoch"].isin(list(ended))]
+        started = min(ended.values(), default=int(folder.stat().st_mtime * 1000))
+        tags = {
+            "svrn.run_key": config["key"],
+            "svrn.label": config["label"],
+            "svrn.benchmark": config["benchmark"],
+            "svrn.train_digest": config["train_digest"],
+            "svrn.semantics": str(config["semantics"]),
+        }
+        return RunFacts(
+            key=config["key"],
+            name=f"{config['label']}, {config['benchmark']}",
+            parameters=_parameters(config["parameters"]),
+            tags=tags,
+            dataset=(config["benchmark"], config["train_digest"]),
+            curves=_curves(log, folder, started, started) if len(log) else [],
+            finals={},
+            started=started,
+            ended=started,
+            folder=folder,
+        )
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        return None
+
+
+def _checkpoint_log(folder: Path) -> pd.DataFrame | None:
+    """The step log within the newest checkpoint; nothing else of it is read."""
+    newest = max(folder.glob("step-*.json"), default=None)
+    if newest is None:
+        return None
+    columns = json.loads(newest.read_text(encoding="utf-8"))["facts"]["log_columns"]
+    try:
+        with safe_open(newest.with_suffix(".safetensors"), framework="numpy") as tensors:
+            log = pd.DataFrame(tensors.get_tensor("log"), columns=columns)
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
+    return log.astype({"step": "int64", "epoch": "int64"})
 
 
 _MEASURED = ("device_seconds", "energy_joules", "restarts", "devices")
@@ -180,9 +247,12 @@ def _epochs(folder: Path) -> tuple[dict[int, int], dict[int, float]]:
     return times, speeds
 
 
-def _scores(folder: Path) -> dict[str, float]:
-    """Headline metrics of every evaluation: BENCHMARK/TEST/PROTOCOL/METRIC (`CMC-1`: MLflow has no @ in names)."""
-    scores = {}
+def _scores(folder: Path) -> tuple[dict[str, float], dict[str, tuple[str, str]]]:
+    """Headline metrics of every evaluation: BENCHMARK/TEST/PROTOCOL/METRIC (`CMC-1`: MLflow has no @ in names).
+
+    And of each the benchmark's name and digest, where the evaluation names it.
+    """
+    scores, tested = {}, {}
     for file in sorted(folder.glob("evaluations/*/metrics.json")):
         try:
             content = json.loads(file.read_text(encoding="utf-8"))
@@ -191,8 +261,11 @@ def _scores(folder: Path) -> dict[str, float]:
             continue
         for name in HEADLINES:
             if isinstance(content.get(name), int | float):
-                scores[f"{place}/{name.replace('@', '-')}"] = float(content[name])
-    return scores
+                shown = f"{place}/{name.replace('@', '-')}"
+                scores[shown] = float(content[name])
+                if isinstance(content.get("manifest_digest"), str):
+                    tested[shown] = (str(content["benchmark"]), content["manifest_digest"])
+    return scores, tested
 
 
 def _milliseconds(text: str) -> int:

@@ -106,6 +106,8 @@ def _experiment(store: Store) -> str:
         mlflow = client(store)
         location = store.artifacts.as_uri() if store.local else None
         found = mlflow.get_experiment_by_name(EXPERIMENT)
+        if found is not None and found.lifecycle_stage == "deleted":
+            mlflow.restore_experiment(found.experiment_id)  # its name cannot be used again while it lies there
         if found is not None and location is not None and found.artifact_location != location:
             _put_away(mlflow, str(found.experiment_id))
             found = None

@@ -86,7 +86,7 @@ def load_newest(folder: Path, run_key: str, say: Callable[[str], None] | None = 
         stem = folder / f"step-{step:08d}"
         try:
             return _load(stem, run_key)
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
             say(f"checkpoint of step {step} is damaged ({_first_line(error)}): going back to the one before it")
     return None
 

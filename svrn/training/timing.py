@@ -89,7 +89,7 @@ def measure_all(
     Raises:
         UserError: a network cannot be built.
     """
-    subjects = {name: _Subject(one, device, identities) for name, one in runs.items()}
+    subjects = {name: Subject(one, device, identities) for name, one in runs.items()}
     works: dict[tuple[str, str], Callable[[], None]] = {}
     for name, subject in subjects.items():
         works[name, "train"] = subject.step
@@ -114,7 +114,7 @@ def device_name(device: torch.device) -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-class _Subject:
+class Subject:
     """A network with everything that a step of it needs."""
 
     def __init__(self, parameters: RunParameters, device: torch.device, identities: int) -> None:

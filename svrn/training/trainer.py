@@ -222,6 +222,7 @@ class Trainer:
             side=None if batch.side is None else batch.side.to(self.device),
             chance=self._chance(number),
             pretraining=self.step < self.pretraining,
+            progress=max(0.0, self._scheduled(self.step) / (self.steps - self.pretraining)),
         )
         step = self.loss_step
         split = isinstance(step, nn.parallel.DistributedDataParallel) and not last

@@ -102,7 +102,7 @@ def test_every_image_of_a_pool_has_one_role_in_each_draw() -> None:
 
 
 def test_a_missing_camera_is_an_error_where_the_protocol_rests_on_it_and_none_elsewhere() -> None:
-    manifest = made([("q", 1, None, "query"), ("g", 1, 2, "gallery")])
+    manifest = made([("q", 1, None, "query"), ("g", 1, 2, "gallery"), ("h", 2, 2, "gallery")])
     with pytest.raises(UserError, match="rests on cameras, 1 of 1 images have none, the first is 'q'"):
         list(protocols.trials(manifest, protocols.get("veriwild")))
     (trial,) = protocols.trials(manifest, protocols.get("plain"))
@@ -110,11 +110,15 @@ def test_a_missing_camera_is_an_error_where_the_protocol_rests_on_it_and_none_el
 
 
 def test_tracks_are_needed_of_the_gallery_alone() -> None:
-    rows: list[tuple[str, int, int | None, str]] = [("q", 1, 1, "query"), ("g", 1, 2, "gallery")]
+    rows: list[tuple[str, int, int | None, str]] = [
+        ("q", 1, 1, "query"),
+        ("g", 1, 2, "gallery"),
+        ("h", 2, 2, "gallery"),
+    ]
     with pytest.raises(UserError, match="rests on tracks"):
         list(protocols.trials(made(rows), protocols.get("veri776-track")))
-    (trial,) = protocols.trials(made(rows, ["", "t"]), protocols.get("veri776-track"))
-    assert trial.gallery.tracks.tolist() == ["t"]
+    (trial,) = protocols.trials(made(rows, ["", "t", "u"]), protocols.get("veri776-track"))
+    assert trial.gallery.tracks.tolist() == ["t", "u"]
 
 
 def test_wrong_test_sets_and_roles_are_said() -> None:
@@ -129,6 +133,36 @@ def test_wrong_test_sets_and_roles_are_said() -> None:
     alone = made([(str(i), i, None, "S.pool") for i in range(4)])
     with pytest.raises(UserError, match="every vehicle has one image"):
         list(protocols.trials(alone, protocols.get("vehicleid"), "S"))
+
+
+def test_one_vehicle_alone_is_no_test_set() -> None:
+    """A competition's test set has no labels; loaders give all its images one, and every search is right."""
+    unlabelled = made([("q", 0, 1, "query"), ("a", 0, 2, "gallery"), ("b", 0, 3, "gallery")])
+    for name in ("veri776", "plain", "veriwild-junk-kept"):
+        with pytest.raises(UserError, match=r"all 2 gallery images of test set 'test' are of one vehicle \(0\)"):
+            list(protocols.trials(unlabelled, protocols.get(name)))
+    with pytest.raises(UserError, match="are of one vehicle"):
+        list(protocols.trials(made([(str(i), 5, None, "S.pool") for i in range(4)]), protocols.get("vehicleid"), "S"))
+    two = made([("q", 0, 1, "query"), ("a", 0, 2, "gallery"), ("b", 1, 3, "gallery")])
+    assert len(list(protocols.trials(two, protocols.get("plain")))) == 1
+
+
+def test_a_test_set_without_an_answer_is_said_before_anything_is_trained() -> None:
+    one_camera = made([("q", 1, 1, "query"), ("a", 1, 1, "gallery"), ("b", 2, 1, "gallery")])
+    with pytest.raises(UserError, match="none of the 1 queries of test set 'test' has a match"):
+        protocols.check(one_camera, protocols.get("veri776"))
+    protocols.check(one_camera, protocols.get("plain"))
+    itself = made([("q", 1, 1, "query+gallery"), ("b", 2, 1, "gallery")])
+    with pytest.raises(UserError, match="another image of its vehicle"):
+        protocols.check(itself, protocols.get("plain"))
+
+
+def test_what_does_not_fit_is_told_for_every_protocol() -> None:
+    blind = made([("q", 1, None, "query"), ("a", 1, None, "gallery"), ("b", 2, None, "gallery")])
+    reasons = protocols.misfits(blind)["test"]
+    assert set(reasons) == set(protocols.names()) - {"plain", "veriwild-junk-kept"}
+    assert "rests on cameras" in reasons["veri776"] and "role 'pool'" in reasons["vehicleid"]
+    assert set(protocols.misfits(POOL)["S"]) == set(protocols.names()) - {"vehicleid", "vehicleid-inverted"}
 
 
 def test_the_only_test_set_needs_no_name() -> None:

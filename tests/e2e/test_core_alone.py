@@ -137,6 +137,14 @@ def test_files_and_arrays_are_scored_with_intervals(core: Core) -> None:
     assert numbers == {name: written[name] for name in numbers}
 
 
+@pytest.mark.parametrize("command", ["verification", "slices"])
+def test_verification_and_slices_work_too(command: str, core: Core) -> None:
+    words = ["--embeddings", "e.parquet", "--manifest", "m.parquet", "--protocol", "veri776", "--out", command]
+    done = core.run("-m", "svrn.cli", command, *words)
+    assert done.returncode == 0, done.stderr
+    assert "written: " in done.stdout
+
+
 SCORED = "evaluate --embeddings e.parquet --manifest m.parquet --protocol plain --out o"
 
 

@@ -105,6 +105,16 @@ def test_command(smoke: Project, command: str) -> None:
     how(smoke, command)
 
 
+def test_the_worked_example_of_a_method(smoke: Project) -> None:
+    """docs/methods.md: its commands in their order, after its row has been trained with the suite."""
+    text = (ROOT / "docs/methods.md").read_text(encoding="utf-8")
+    commands = re.search(r"## 4. Run it\n```\n(.*?)```", text, re.DOTALL)
+    assert commands is not None
+    said = [as_printed(smoke, command) for command in commands[1].splitlines()]
+    assert "Sun, Zheng, Yang" in said[0] and "nothing to train" in said[1] and "Nothing to be done" in said[2]
+    assert "run" in said[3] and "PCB" in said[3]
+
+
 def test_the_main_commands_are_shown() -> None:
     shown = printed()
     for command in ("make tables", "make test", "snakemake --cores all --resources gpu=8 all_tables"):

@@ -107,11 +107,11 @@ def test_a_query_without_a_match_is_counted_and_shown_but_not_averaged() -> None
     assert frame["ap"].isna().tolist() == [False, True, True]
     assert frame.loc["q2", "junk"] == 1 and frame.loc["q2", "gallery"] == 1
     assert frame.loc["q2", "top_images"] == ["g2", "g1"] and frame.loc["q2", "top_junk"] == [True, False]
-    with pytest.raises(UserError, match="none of the 1 queries has a match"):
+    with pytest.raises(UserError, match="none of the 1 queries of test set 'test' has a match"):
         evaluate(embeddings, made_manifest(rows[2:]), "plain")
 
 
-def test_a_queries_own_image_in_the_gallery_is_junk_to_the_camera_rule() -> None:
+def test_a_queries_own_image_in_the_gallery_is_never_an_answer() -> None:
     rows = [
         {"image": "q", "vehicle": 1, "camera": 1, "split": "query+gallery"},
         {"image": "a", "vehicle": 1, "camera": 2, "split": "gallery"},
@@ -122,7 +122,10 @@ def test_a_queries_own_image_in_the_gallery_is_junk_to_the_camera_rule() -> None
     )
     outcome = evaluate(embeddings, made_manifest(rows), "veri776")
     assert outcome.scores.map == 50 and outcome.counts.junk == 1
-    assert evaluate(embeddings, made_manifest(rows), "plain").scores.cmc[1] == 100
+    for name in ("plain", "veriwild-junk-kept"):
+        outcome = evaluate(embeddings, made_manifest(rows), name)
+        assert outcome.scores.cmc[1] == 0 and outcome.scores.map == 50 and outcome.counts.junk == 1
+        assert outcome.queries.loc[0, "ranks"] == [2]
 
 
 def test_tracks_are_ranked_by_their_nearest_image_and_removed_whole() -> None:

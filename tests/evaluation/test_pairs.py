@@ -14,7 +14,7 @@ from test_ranking import RULES, made_rows, made_vectors
 from svrn.data.protocols import Protocol, Trial
 from svrn.evaluation import pairs
 from svrn.evaluation.grid import Grid, as_given, common_scale, on_grid
-from svrn.evaluation.impostors import order_of
+from svrn.evaluation.impostors import BINS, Impostors, Tally, order_of
 from svrn.evaluation.items import Items, gallery_items
 from svrn.evaluation.options import Options
 from svrn.evaluation.pairs import PairScores, pair_scores
@@ -145,3 +145,17 @@ def test_a_rate_that_so_few_pairs_cannot_show_has_no_rank() -> None:
     assert order_of(0.001, 1000) == 2
     assert order_of(0.1, 30) == 4  # 0.1 * 30 is 3, in decimals
     assert order_of(1.0, 30) is None
+
+
+@given(st.integers(0, 10**6))
+def test_what_is_missing_is_all_of_the_windows_that_was_not_kept(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    counts = np.zeros(BINS, dtype=np.int64)
+    counts[5000:5100] = rng.integers(0, 3, 100)
+    kept = rng.random(BINS) < 0.5
+    none = np.empty(0, dtype=np.int32)
+    tally = Tally(counts, none, none, none, none, none, np.empty((0, 1)), np.empty((0, 1)))
+    impostors = Impostors(tally, kept, 0.0, lambda queries, items: np.empty(0))
+    windows = [tuple(np.sort(rng.integers(4990, 5110, 2)).tolist()) for _ in range(2)]
+    inside = np.array([any(first <= number <= last for first, last in windows) for number in range(BINS)])
+    assert (impostors.missing(windows) == (inside & ~kept & (counts > 0))).all()

@@ -227,3 +227,17 @@ def test_embeddings_that_name_their_distance_are_searched_by_it(manifest: Manife
     assert [match.image for match in found[0].matches[:2]] == [names[4], names[7]]
     with pytest.raises(UserError, match="approximate search is for plain vectors"):
         search_approximate(queries, index, approximate_index(tmp_path / "index.parquet"), 3)
+
+
+def test_a_threshold_on_the_cosine_is_refused_where_the_embeddings_name_a_distance(
+    run: Path, gallery: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = VisibleParts(30, (1,), 0.5, "sqrt")
+
+    def vectors(*given: object) -> Embeddings:
+        images = np.array(["q"], dtype=object)
+        return Embeddings(images, np.ones((1, named.dimension), dtype=np.float32), {"distance": named.text()})
+
+    monkeypatch.setattr(search, "query_vectors", vectors)
+    with pytest.raises(UserError, match="--threshold is a cosine"):
+        call(gallery / "0005.png", "--run", run, "--gallery", gallery, "--threshold", "0.5")

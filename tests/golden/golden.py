@@ -29,12 +29,14 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "training"))
 
+from side_of_patterns import write_side
 from worlds import small_run, write_patterns
 
 from svrn.config.documents import read_tree
+from svrn.config.side import SideColumns
 from svrn.data import protocols
 from svrn.data.manifest import Manifest
-from svrn.evaluation.embedding import embed
+from svrn.evaluation.embedding import PassOptions, embed
 from svrn.evaluation.evaluator import evaluate
 from svrn.evaluation.options import Options
 from svrn.training import train
@@ -43,11 +45,24 @@ ROOT = Path(__file__).parents[2]
 RECORDED = Path(__file__).with_name("recorded.json")
 
 _STEPS = {"training": {"optimisation": {"epochs": 2, "batches_per_epoch": 4, "milestones": [1]}}}
-#: What a model needs beside its own file at this size: an input of 32 pixels, a map of 2 x 2, 16 channels.
-_SMALLER = {
+#: The rivals' steps: three of plain descent, small enough for rounding to stay rounding where Adam would magnify it.
+_GENTLE = {"training": {"optimisation": {"optimiser": "sgd", "lr": 1e-3, "epochs": 1, "batches_per_epoch": 3}}}
+_ADAM = ("baseline", "bot", "gsb", "pcb", "svrn")
+_STRIPES = {"method": {"stripes": 2, "length": 8}}
+_RECIPE = {
+    "model": {"head": {"reduction": 16}},
+    "training": {"input": {"size": 32}, "batches": {"identities": 4, "images": 2}},
+}
+#: What a model needs beside its own file at this size: an input of 32 pixels, a map of 2 x 2, 6 vehicles.
+_SMALLER: dict[str, dict[str, Any]] = {
     "baseline-equal-parameters": {"model": {"head": {"hidden": 24}}},
     "baseline-equal-time": {"training": {"optimisation": {"epochs": 3}}},
-    "pcb": {"method": {"stripes": 2, "length": 8}},
+    "pcb": _STRIPES,
+    "san": _STRIPES,
+    "san-no-attributes": _STRIPES,
+    "san-shuffled-attributes": _STRIPES,
+    "pgan-own-recipe": _RECIPE,
+    "pven-own-recipe": _RECIPE,
 }
 _RESNET = {
     "model": {"backbone": {"name": "resnet18"}},
@@ -64,12 +79,15 @@ _BEYOND = {
     },
 }
 
+_KEPT = 32  # numbers of an embedding
+
 Values = dict[str, Any]
 
 
 def worlds() -> dict[str, list[dict[str, Any]]]:
     """Every training by its name, as overlays: all models of params/models, and a few settings beside them."""
-    found = {file.stem: [read_tree(file)] for file in sorted((ROOT / "params" / "models").glob("*.yaml"))}
+    files = sorted((ROOT / "params" / "models").glob("*.yaml"))
+    found = {one.stem: [read_tree(one), *([] if one.stem.startswith(_ADAM) else [_GENTLE])] for one in files}
     for name, overlay in _SMALLER.items():
         found[name].append(overlay)
     for name in ("baseline", "svrn"):
@@ -82,12 +100,25 @@ def worlds() -> dict[str, list[dict[str, Any]]]:
     return found
 
 
+def make_project(folder: Path) -> Manifest:
+    """The benchmark, with the side information of every method, in the folder that trainings are called in."""
+    patterns = write_patterns(folder / "data" / "patterns")
+    columns = SideColumns()
+    for overlays in worlds().values():
+        parameters = small_run(patterns, _STEPS, *overlays).parameters
+        needs = parameters.method.needs(parameters)
+        columns = columns.union(needs.training).union(needs.test)
+    write_side(patterns, folder / "data" / "patterns", columns)
+    return patterns
+
+
 def measured(name: str, patterns: Manifest, folder: Path) -> Values:
     """Train, embed and score: the numbers of the step log by column, some embeddings, the metrics."""
     run = small_run(patterns, _STEPS, *worlds()[name])
     train(run, patterns, folder / run.key)
     log = pq.read_table(folder / run.key / "train.parquet")
-    vectors = embed(folder / run.key, patterns, folder / "embeddings.parquet")
+    way = PassOptions(folder=Path("data/patterns"))
+    vectors = embed(folder / run.key, patterns, folder / "embeddings.parquet", way)
     scores = evaluate(vectors, patterns, protocols.get("veri776"), "test", Options())
     return {
         "key": run.key,
@@ -172,7 +203,8 @@ def main() -> None:
     before, after = recorded().values, {}
     with tempfile.TemporaryDirectory() as folder:
         os.environ["SVRN_CACHE"] = f"{folder}/cache"
-        patterns = write_patterns(Path(folder) / "patterns")
+        os.chdir(folder)
+        patterns = make_project(Path(folder))
         for number, name in enumerate(worlds()):
             after[name] = measured(name, patterns, Path(folder) / str(number))
             found = list(moves(name, before[name], after[name])) if name in before else []
@@ -181,8 +213,9 @@ def main() -> None:
     for name in before.keys() - after.keys():
         print(f"{name}: gone")
     if write:
-        content = {"processor": processor(), "values": after}
-        RECORDED.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        lines = [f"{json.dumps(name)}: {json.dumps(after[name])}" for name in sorted(after)]  # a model a line
+        text = f'{{"processor": {json.dumps(processor())},\n"values": {{\n' + ",\n".join(lines) + "\n}}\n"
+        RECORDED.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

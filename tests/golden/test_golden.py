@@ -6,18 +6,23 @@ was at most 1e-4 of a value's size over the AVX-512, AVX2 and SSE kernels of tor
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
-from golden import measured, moves, processor, recorded, worlds
+from golden import make_project, measured, moves, processor, recorded, worlds
+
+from svrn.data.manifest import Manifest
 
 ROUNDING = 1e-3
 MEND = "a change of arithmetic: raise the semantics if it is meant, then `make golden WRITE=1`"
 
 
 @pytest.fixture(scope="module")
-def patterns(tmp_path_factory):
-    from worlds import write_patterns
-
-    return write_patterns(tmp_path_factory.mktemp("patterns"))
+def patterns(tmp_path_factory) -> Iterator[Manifest]:
+    folder = tmp_path_factory.mktemp("golden")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        yield make_project(folder)
 
 
 def test_every_model_has_its_values():

@@ -33,7 +33,6 @@ def test_stopped_anywhere_it_goes_on_to_the_bit(name: str, tmp_path: Path) -> No
     assert np.isfinite(losses_of(whole, tmp_path)).all() and len(whole.log) == whole.steps
     for stop in (1, whole.pretraining + 3):  # within an epoch, and between two
         first = trainer_of(run, tmp_path / f"stopped {stop}")
-        first.steps = stop
         batches = first.batches.iterate(map(whole._batch_number, range(stop)))
         while first.step < stop:
             first._take_step(batches)

@@ -8,20 +8,20 @@ from pathlib import Path
 import pytest
 
 from svrn.errors import UserError
-from svrn.reporting.best import FILES, best_of, keep
+from svrn.reporting.best import FILES, best_result, keep
 from svrn.reporting.cells import COMPLETE
 from svrn.reporting.suite import load_report
 
 
 def test_the_highest_mean_and_the_first_seed(project: Path, tmp_path: Path) -> None:
     report = load_report("fake")
-    best = best_of(report.study, report.results, "table2", "veri776.mAP")
+    best = best_result(report.study, report.results, "table2", "veri776.mAP")
     column = [r for r in report.results if (r.cell.table, r.cell.column) == ("table2", "veri776.mAP")]
     assert best.mean == pytest.approx(max(r.mean for r in column if r.mean is not None), abs=1e-4)
     (row,) = [r for r in column if r.cell.row == best.row]
     first = next(e for e in row.cell.evaluations if e.embedding.parameters.training.seed == report.study.suite.seeds[0])
     assert best.run == first.run and best.seeds == 2
-    by_default = best_of(report.study, report.results)
+    by_default = best_result(report.study, report.results)
     assert (by_default.table, by_default.column) == ("table1", "veri776.mAP")
     for name in FILES:
         file = Path("results/runs") / best.run / name
@@ -40,7 +40,7 @@ def test_what_there_is_not_is_named(project: Path) -> None:
         ("table7", None, "no scores"),
     ):
         with pytest.raises(UserError, match=text):
-            best_of(report.study, report.results, table, column)
+            best_result(report.study, report.results, table, column)
     without = [r for r in report.results if r.state != COMPLETE]
     with pytest.raises(UserError, match="no row of table2 is complete"):
-        best_of(report.study, without, "table2")
+        best_result(report.study, without, "table2")

@@ -154,7 +154,7 @@ def test_runs_are_placed_under_their_tables(store, results):
     child, other = runs(store)["aaa"], runs(store)["zzz"]
     assert child.data.tags["mlflow.parentRunId"] == parents[0].info.run_id
     assert child.data.tags["demo.table1"] == "SVRN"
-    assert "demo, table1, **SVRN**: mAP" in child.data.tags["mlflow.note.content"]
+    assert "demo, table1, **SVRN**: veri776.mAP" in child.data.tags["mlflow.note.content"]
     assert child.data.metrics["mAP"] == 40.26 and child.data.tags["svrn.scored_on"] == "demo-veri776/test/veri776"
     assert "mlflow.parentRunId" not in other.data.tags and "mAP" not in other.data.metrics
     assert (Path(experiment.artifact_location.removeprefix("file://")) / parents[0].info.run_id).is_dir()
@@ -223,6 +223,15 @@ def test_a_copied_project_does_not_write_into_the_old_one(store, results, tmp_pa
     assert new.artifact_location == moved.artifacts.as_uri()
     assert sync(moved, copy) == Synced(same=1)
     assert client(store).get_experiment_by_name("svrn").artifact_location == old.artifact_location
+
+
+def test_an_experiment_deleted_in_the_ui_comes_back(store, results):
+    write_run(results, "aaa")
+    sync(store, results)
+    mlflow = client(store)
+    mlflow.delete_experiment(mlflow.get_experiment_by_name("svrn").experiment_id)
+    assert sync(store, results) == Synced(same=1)
+    assert list(runs(store)) == ["aaa"]
 
 
 def test_a_store_that_is_no_database(results):

@@ -43,7 +43,10 @@ SMALL: dict[str, Any] = {
     "execution": {"checkpoint_minutes": 1e6},
 }
 #: What a method needs to fit a map of 4 x 4 pixels, where its defaults do not.
-OWN: dict[str, dict[str, Any]] = {"pcb": {"method": {"stripes": 2, "length": 8}}}
+OWN: dict[str, dict[str, Any]] = {
+    "pcb": {"method": {"stripes": 2, "length": 8}},
+    "saver": {"method": {"latent": 8, "pretrain_steps": 2}},
+}
 
 
 def run_of_method(name: str, *overlays: dict[str, Any]) -> RunParameters:

@@ -56,11 +56,6 @@ def embedded_annotations(wildcards):
     return products.wanted(embedding.annotations, by=[embedding.file])
 
 
-def start_of_tracking(wildcards):
-    run = run_of(wildcards)
-    return products.wanted("results/mlflow/.ready", by=products.run_outputs(run))
-
-
 def unpacked(wildcards):
     """A benchmark's unpacked folder, where its unpacking is a job of its own."""
     archived = wildcards.benchmark in study.archived()

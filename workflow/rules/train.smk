@@ -1,25 +1,10 @@
 """Trainings. A run's folder is named by what the run is: other images or parameters make another run."""
 
 
-rule start_tracking:
-    output:
-        touch("results/mlflow/.ready"),
-    log:
-        "logs/track/init.log",
-    localrule: True
-    conda:
-        "../envs/svrn.yaml"
-    message:
-        "Preparing the MLflow store"
-    shell:
-        "svrn track init > {log} 2>&1"
-
-
 rule train:
     input:
         manifest=ancient(training_manifest),
         annotations=ancient(training_annotations),
-        tracking=ancient(start_of_tracking),
     output:
         "results/runs/{run}/model.safetensors",
         "results/runs/{run}/train.parquet",

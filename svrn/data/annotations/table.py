@@ -100,7 +100,8 @@ def write_annotations(annotations: Annotations, manifest: Manifest, folder: Path
     arrays |= {name: _array(column) for name, column in annotations.columns.items()}
     final = folder / "annotations.parquet"
     with atomic_write(final) as temporary:
-        pq.write_table(pa.table(arrays).replace_schema_metadata(metadata), temporary, compression="zstd")
+        table = pa.table(arrays).replace_schema_metadata(metadata)
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
     write_json(folder / SIDECAR, sidecar)
     return final
 
@@ -129,10 +130,10 @@ def read_annotations(file: Path, names: Iterable[str]) -> Annotations:
         for name in ("image", *wanted):
             if name not in schema.names:
                 raise UserError(f"has no column {name!r}", where=str(file), mend=again)
-        table = pq.read_table(file, columns=["image", *wanted])
+        table = pq.read_table(file, columns=["image", *wanted], page_checksum_verification=True)
     except FileNotFoundError:
         raise UserError("the benchmark has no side information yet", where=str(file), mend=again) from None
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
         first = str(error).splitlines()[0]
         raise UserError(f"not a whole Parquet file: {first}", where=str(file), mend=again) from None
     if metadata.get("svrn.schema") != SCHEMA_VERSION:

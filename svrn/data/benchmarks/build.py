@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from svrn.config.benchmark import Layout
 from svrn.data.benchmarks.inspection import Inspection, Progress, inspect
@@ -18,7 +19,7 @@ def build_manifest(
     *,
     official: bool,
     progress: Progress,
-    tests: Iterable[str] = (),
+    tests: Mapping[str, Sequence[str]] = MappingProxyType({}),
     train_digest: str | None = None,
 ) -> Manifest:
     """Read a benchmark's folder (or list) into a manifest; the same input gives the same rows in the same order.

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from svrn.config.benchmark import Layout
+from svrn.data import protocols
 from svrn.data.benchmarks.findings import (
     COUNTS,
     EXPLAINED,
     IDENTITY_ACROSS_SPLIT,
+    ONE_VEHICLE,
+    PROTOCOL_MISFIT,
+    QUERY_COPIED,
     QUERY_WITHOUT_MATCH,
     TEST_SET_ABSENT,
+    TEST_SET_UNDECLARED,
     Findings,
 )
 from svrn.data.benchmarks.official import OFFICIAL
-from svrn.data.manifest import Membership, parse_split
+from svrn.data.manifest import Manifest, Membership, parse_split
+from svrn.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,7 @@ def check_counts(sets: list[SetCount], layout: Layout, findings: Findings, root:
 
 
 def check_sets(table: pd.DataFrame, findings: Findings) -> None:
-    """Vehicles across the border between training and test, and queries that nothing in the gallery answers."""
+    """Vehicles across the border between training and test, sets in which nothing can be found, or nothing but."""
     sets = memberships(table)
     trained = {int(v) for m, rows in sets.items() if m.role == "train" for v in rows["vehicle"].unique()}
     across: dict[int, str] = {}
@@ -98,6 +104,11 @@ def check_sets(table: pd.DataFrame, findings: Findings) -> None:
                 across.setdefault(int(vehicle), str(membership))
         if membership.role == "query":
             _check_queries(rows, sets.get(Membership(membership.test, "gallery")), membership, findings)
+            _check_copies(rows, sets.get(Membership(membership.test, "gallery")), findings)
+        if membership.role in ("gallery", "pool") and rows["vehicle"].nunique() == 1:
+            findings.add(
+                ONE_VEHICLE, str(membership), f"{len(rows):,} images, all of vehicle {rows['vehicle'].iloc[0]}"
+            )
         if membership.role == "pool":
             lone = rows["vehicle"].map(rows["vehicle"].value_counts()) < 2
             for image in rows["image"][lone]:
@@ -129,10 +140,33 @@ def _check_queries(
             )
 
 
-def check_tests(table: pd.DataFrame, tests: Iterable[str], findings: Findings) -> None:
-    """Every test set that the benchmark's YAML declares must be in the lists."""
-    there = {m.test for text in table["split"].unique() for m in parse_split(text)} - {None}
-    for name in tests:
+def _check_copies(queries: pd.DataFrame, gallery: pd.DataFrame | None, findings: Findings) -> None:
+    """A query's own bytes under another name in the gallery, where no camera takes them for junk."""
+    if gallery is None:
+        return
+    known = gallery[gallery["digest"].notna()]
+    pairs = queries[queries["digest"].notna()].merge(known, on="digest", suffixes=("", "_there"))
+    pairs = pairs[pairs["image"] != pairs["image_there"]]
+    junk = (pairs["vehicle"] == pairs["vehicle_there"]) & (pairs["camera"] == pairs["camera_there"]).fillna(False)
+    for _, pair in pairs[~junk.to_numpy(dtype=bool)].drop_duplicates("image").iterrows():
+        same = pair["vehicle"] == pair["vehicle_there"]
+        other = "" if same else f", there as vehicle {pair['vehicle_there']} and here as {pair['vehicle']}"
+        findings.add(QUERY_COPIED, pair["image"], f"the same bytes as {pair['image_there']} of the gallery{other}")
+
+
+def check_tests(manifest: Manifest, tests: Mapping[str, Sequence[str]], findings: Findings) -> None:
+    """Every test set that the benchmark's YAML declares must be in the lists, and fit the protocols declared for it."""
+    there = manifest.tests()
+    listed = ", ".join(there) or "none"
+    for name, declared in tests.items():
         if name not in there:
-            listed = ", ".join(sorted(str(test) for test in there)) or "none"
             findings.add(TEST_SET_ABSENT, f"tests.{name}", f"no such test set in the lists (there: {listed})")
+            continue
+        for protocol in declared:
+            try:
+                protocols.check(manifest, protocols.get(protocol), name)
+            except UserError as error:
+                findings.add(PROTOCOL_MISFIT, f"tests.{name}.protocols", f"{error.what}; {error.mend}")
+    for name in there if tests else ():
+        if name not in tests:
+            findings.add(TEST_SET_UNDECLARED, f"tests.{name}", "add it under `tests:` to have it scored")

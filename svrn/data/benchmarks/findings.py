@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from svrn.errors import printable
+
 EXAMPLES_KEPT = 20
+_LONGEST = 500
 
 
 class Severity(StrEnum):
@@ -36,16 +39,27 @@ def _note(code: str, headline: str, mend: str = "nothing to do") -> Kind:
 
 
 UNUSABLE = Kind(
-    "unusable", Severity.UNUSABLE, True, "the folder cannot be read as this benchmark", "see the place named"
+    "unusable", Severity.UNUSABLE, True, "it cannot be read as this benchmark", "mend what is named, then verify again"
 )
-LIST_LINE = _deviation("list-line", "list lines that do not parse", "take the list from the release again", blocks=True)
+LIST_LINE = _deviation(
+    "list-line",
+    "list lines that do not parse",
+    "correct them, or take the list from where it comes from again",
+    blocks=True,
+)
 LISTED_TWICE = _deviation(
-    "listed-twice", "images listed more than once in one list", "remove the second line", blocks=True
+    "listed-twice", "images listed more than once in one list", "keep one line of each", blocks=True
+)
+LINES_LOST = _deviation(
+    "lines-lost",
+    "lines of the lists that are neither kept nor left out for a reason",
+    "a fault of ours: report it",
+    blocks=True,
 )
 LABEL_CONFLICT = _deviation(
     "label-conflict",
-    "images whose labels disagree between two places of the release",
-    "the lists and labels come from different releases: take all of them from one",
+    "images whose labels disagree between two places",
+    "correct one of the two; in a release's folder, take all lists and labels from one release",
     blocks=True,
 )
 CAMERA_ABSENT = _deviation(
@@ -57,23 +71,23 @@ CAMERA_ABSENT = _deviation(
 ATTRIBUTES_BROKEN = _deviation(
     "attributes-broken",
     "attribute files that do not parse",
-    "take the file from the release again",
+    "correct the file, or take it from where it comes from again",
     blocks=True,
 )
 MISSING_IMAGE = _deviation(
     "missing-image",
     "images listed but not on disk",
-    "unpack every part of the archive again (an incomplete part leaves whole folders out)",
+    "put them there or take them off the list; from an archive: unpack every part again (a lost part is whole folders)",
     blocks=True,
 )
 UNREADABLE_IMAGE = _deviation(
     "unreadable-image",
     "images that cannot be read",
-    "unpack them again, or give read permission",
+    "put a whole JPEG or PNG there that may be read, or take them off the list",
     blocks=True,
 )
 TRUNCATED_IMAGE = _deviation(
-    "truncated-image", "images cut off before their end", "unpack or copy them again", blocks=True
+    "truncated-image", "images cut off before their end", "copy, fetch or unpack them again", blocks=True
 )
 IDENTITY_ACROSS_SPLIT = _deviation(
     "identity-across-split",
@@ -83,6 +97,21 @@ IDENTITY_ACROSS_SPLIT = _deviation(
 )
 TEST_SET_ABSENT = _deviation(
     "test-set-absent", "test sets that the benchmark declares and the lists do not have", "", blocks=True
+)
+TEST_SET_UNDECLARED = _note(
+    "test-set-undeclared", "test sets in the lists that the benchmark does not declare, so not scored"
+)
+PROTOCOL_MISFIT = _deviation(
+    "protocol-misfit",
+    "protocols that the benchmark declares and its test sets cannot be scored under",
+    "mend the columns named, or declare another protocol in the benchmark's YAML (tests.NAME.protocols)",
+    blocks=True,
+)
+ONE_VEHICLE = _deviation(
+    "one-vehicle",
+    "test sets whose gallery shows one vehicle alone: no search can go wrong",
+    "give each test image its own vehicle; a set whose vehicles are not told (a competition's) has no score",
+    blocks=True,
 )
 TRUTH_MISMATCH = _deviation(
     "truth-mismatch",
@@ -96,6 +125,13 @@ COUNTS = _deviation(
     "complete the folder, or say `--counts any` (`counts: any` in the benchmark's YAML) if it is another release",
     blocks=True,
 )
+LINK_FROM_ARCHIVE = _deviation(
+    "link-from-archive",
+    "links in an unpacked archive that lead out of its folder",
+    "no archive is unpacked with links: remove them, or remove the folder to have it unpacked again",
+    blocks=True,
+)
+LINK_OUTSIDE = _note("link-outside", "files that are links out of the benchmark's folder")
 EXTRA_IMAGE = _deviation(
     "extra-image",
     "images on disk that no list names",
@@ -105,7 +141,7 @@ EXTRA_IMAGE = _deviation(
 DUPLICATE_IMAGE = _deviation(
     "duplicate-image",
     "images with the same bytes under two names",
-    "check the copies against the release",
+    "keep one of each, or see which of the two names is wrong",
     blocks=False,
 )
 QUERY_WITHOUT_MATCH = _deviation(
@@ -120,10 +156,16 @@ QUERY_IN_GALLERY = _deviation(
     "they are taken as queries only: a query must not find itself",
     blocks=False,
 )
+QUERY_COPIED = _deviation(
+    "query-copied",
+    "queries whose very bytes stand in the gallery under another name",
+    "to find its own copy is no merit of a model: leave one of the two out",
+    blocks=False,
+)
 QUERY_COPY = _deviation(
     "query-copy",
     "queries whose two copies are not the same file",
-    "the one in image_test/ is taken; compare both with the release",
+    "the one in image_test/ is taken; see which of the two is right",
     blocks=False,
 )
 GROUND_TRUTH_INDEX = _deviation(
@@ -135,7 +177,7 @@ GROUND_TRUTH_INDEX = _deviation(
 TRACK_LINE = _deviation(
     "track-line",
     "track lines that do not fit the test list",
-    "take the track list from the release again",
+    "correct the track list, or take it from where it comes from again",
     blocks=True,
 )
 LABEL_UNKNOWN = _deviation(
@@ -173,6 +215,7 @@ KINDS: tuple[Kind, ...] = (
     UNUSABLE,
     LIST_LINE,
     LISTED_TWICE,
+    LINES_LOST,
     LABEL_CONFLICT,
     CAMERA_ABSENT,
     ATTRIBUTES_BROKEN,
@@ -181,12 +224,16 @@ KINDS: tuple[Kind, ...] = (
     TRUNCATED_IMAGE,
     IDENTITY_ACROSS_SPLIT,
     TEST_SET_ABSENT,
+    PROTOCOL_MISFIT,
+    ONE_VEHICLE,
     TRUTH_MISMATCH,
     COUNTS,
+    LINK_FROM_ARCHIVE,
     EXTRA_IMAGE,
     DUPLICATE_IMAGE,
     QUERY_WITHOUT_MATCH,
     QUERY_IN_GALLERY,
+    QUERY_COPIED,
     QUERY_COPY,
     GROUND_TRUTH_INDEX,
     TRACK_LINE,
@@ -202,6 +249,8 @@ KINDS: tuple[Kind, ...] = (
     SIDE_VALUE,
     LABEL_MISSING,
     ATTRIBUTES_ABSENT,
+    TEST_SET_UNDECLARED,
+    LINK_OUTSIDE,
     FILE_ABSENT,
     EXPLAINED,
 )
@@ -215,7 +264,7 @@ class Example:
     what: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}"
+        return f"{printable(self.where)}: {printable(self.what)}"
 
 
 @dataclass
@@ -237,7 +286,7 @@ class Findings:
         finding = self._by_code.setdefault(kind.code, Finding(kind))
         finding.count += 1
         if len(finding.examples) < EXAMPLES_KEPT:
-            finding.examples.append(Example(str(where), what))
+            finding.examples.append(Example(str(where), what if len(what) <= _LONGEST else f"{what[:_LONGEST]}..."))
 
     def all(self) -> list[Finding]:
         """The findings, the gravest kinds first, in the order of `KINDS`."""

@@ -80,4 +80,39 @@ VERIWILD = Official(
     folder="the folder with images/ and train_test_split/ (usually called VERI-Wild)",
 )
 
-OFFICIAL: dict[str, Official] = {"veri776": VERI776, "vehicleid": VEHICLEID, "veriwild": VERIWILD}
+VRIC = Official(
+    title="VRIC",
+    sets={
+        "train": Count(54_808, (2_811,)),
+        "query": Count(2_811, (2_811,)),
+        "gallery": Count(2_811, (2_811,)),
+    },
+    known={},
+    ask="its authors at Queen Mary University of London, https://qmul-vric.github.io",
+    folder="the folder with vric_train.txt, train_images/, probe_images/ and gallery_images/",
+)
+
+# Their test sets are ours (held_out.py): no official counts of sets.
+CITYFLOW = Official(
+    title="CityFlowV2-ReID",
+    sets={},
+    known={},
+    ask="the AI City Challenge, https://www.aicitychallenge.org (2021, track 2)",
+    folder="the folder with image_train/ and train_label.xml (usually called AIC21_Track2_ReID)",
+)
+VEHICLEX = Official(
+    title="VehicleX",
+    sets={},
+    known={},
+    ask="the AI City Challenge (2020 or 2021, track 2), or the repository yorkeyao/VehicleX",
+    folder="the folder with sys_image_train/ or image_train/ (usually called AIC21_Track2_ReID_Simulation)",
+)
+
+OFFICIAL: dict[str, Official] = {
+    "veri776": VERI776,
+    "vehicleid": VEHICLEID,
+    "veriwild": VERIWILD,
+    "vric": VRIC,
+    "cityflow": CITYFLOW,
+    "vehiclex": VEHICLEX,
+}

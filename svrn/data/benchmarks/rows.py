@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from svrn.data.benchmarks.findings import LABEL_CONFLICT, LISTED_TWICE, Findings
+from svrn.data.benchmarks.findings import LABEL_CONFLICT, LINES_LOST, LISTED_TWICE, Findings, Kind
 from svrn.data.manifest import SCHEMA, Membership, format_split
 
 
@@ -47,6 +47,7 @@ class Release:
     unlisted: images on disk, relative to the root, that no list names although the layout's lists are complete.
     on_disk: images on disk relative to the root; True where it is a plain file.
     also_needed: second copies of images that the layout wants (VeRi's image_query/), path to image name.
+    read: lines or rows of the lists that name an image. aside: those of them that a finding left out.
     """
 
     layout: str
@@ -56,6 +57,9 @@ class Release:
     on_disk: dict[str, bool] = field(default_factory=dict)
     unlisted: list[str] = field(default_factory=list)
     also_needed: dict[str, str] = field(default_factory=dict)
+    read: int = 0
+    aside: int = 0
+    _spellings: dict[int, str] = field(default_factory=dict)
 
     def add(self, entries: Iterable[Entry], membership: Membership, source: Path) -> None:
         """Enter one list's lines as members of a set; a line twice or a label that changed is a finding."""
@@ -63,12 +67,12 @@ class Release:
         for entry in entries:
             place = f"{source}:{entry.line}"
             if entry.image in seen:
-                self.findings.add(LISTED_TWICE, place, f"{entry.image} stands in line {seen[entry.image]} already")
+                self.set_aside(LISTED_TWICE, place, f"{entry.image} stands in line {seen[entry.image]} already")
                 continue
             seen[entry.image] = entry.line
             row = self.rows.setdefault(entry.image, Row(entry.path, entry.vehicle, entry.camera))
             if (row.vehicle, row.camera) != (entry.vehicle, entry.camera):
-                self.findings.add(
+                self.set_aside(
                     LABEL_CONFLICT,
                     place,
                     f"{entry.image} is vehicle {entry.vehicle} camera {entry.camera} here, "
@@ -76,6 +80,29 @@ class Release:
                 )
                 continue
             row.memberships.add(membership)
+
+    def set_aside(self, kind: Kind, where: object, what: str) -> None:
+        """A finding for which one line or row of a list is left out."""
+        self.findings.add(kind, where, what)
+        self.aside += 1
+
+    def check_spelling(self, text: str, vehicle: int, place: str) -> None:
+        """Two spellings of one number (7 and 007) would make one vehicle of what the list may mean as two."""
+        first = self._spellings.setdefault(vehicle, text)
+        if first != text:
+            self.findings.add(
+                LABEL_CONFLICT, place, f"vehicle {text!r} here, {first!r} before: one number, and one vehicle or two?"
+            )
+
+    def count(self) -> None:
+        """Every line that was read is in a set or was left out for a reason: nothing is lost or doubled unseen."""
+        if self.layout == "list":
+            kept = len(self.rows)
+        else:
+            kept = sum(len(row.memberships) for row in self.rows.values())
+        if self.read != kept + self.aside:
+            what = f"{self.read:,} lines were read, {kept:,} are kept and {self.aside:,} left out"
+            self.findings.add(LINES_LOST, self.root, what)
 
     def note_disk(self, folder: str, entries: Mapping[str, bool]) -> None:
         """Enter what lies in one folder (relative to the root)."""

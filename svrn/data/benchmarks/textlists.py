@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from collections.abc import Iterator
@@ -10,8 +11,14 @@ from pathlib import Path
 
 from svrn.data.benchmarks.findings import LIST_LINE, Findings, Kind
 from svrn.errors import Unusable
+from svrn.ordinary import NotOrdinary, read_ordinary
 
+#: What a list may have; VERI-WILD's longest has 25 MB and 416,314 lines.
+MOST_BYTES = 1 << 27
+MOST_LINES = 3_000_000
+MOST_LINE_BYTES = 1 << 20
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".rar")
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _DRIVE = re.compile(r"[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -32,19 +39,23 @@ def reading(place: Path) -> Iterator[None]:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The bytes of a file that the layout needs.
+    """The bytes of a text file that the layout needs.
 
     Raises:
-        Unusable: not there, a folder, or not to be read.
+        Unusable: not there, no ordinary file, a folder, more than MOST_BYTES, or not to be read.
     """
     try:
-        return path.read_bytes()
+        return read_ordinary(path, MOST_BYTES)
+    except NotOrdinary as error:
+        raise Unusable(
+            error.what, where=str(path), mend=error.mend or "it is no list of images: name another"
+        ) from None
     except FileNotFoundError:
-        raise Unusable("no such file", where=str(path), mend="complete the release's folder") from None
+        raise Unusable("no such file", where=str(path), mend=_missing(path)) from None
     except IsADirectoryError:
-        raise Unusable("is a folder, a file is wanted", where=str(path), mend="unpack the release again") from None
+        raise Unusable("is a folder, a file is wanted", where=str(path), mend="name the file itself") from None
     except NotADirectoryError:
-        raise Unusable("its folder is a file", where=str(path), mend="unpack the release again") from None
+        raise Unusable("its folder is a file", where=str(path), mend="check the path, part by part") from None
     except PermissionError:
         raise Unusable("no permission to read it", where=str(path), mend=f"chmod u+r {path}") from None
     except OSError as error:
@@ -67,8 +78,18 @@ def read_lines(
         raise Unusable("is UTF-16, UTF-8 or ASCII is wanted", where=str(path), mend="save it as UTF-8")
     data = data.removeprefix(b"\xef\xbb\xbf")
     if not data.strip():
-        raise Unusable("is empty", where=str(path), mend="take it from the release again")
-    for number, raw in enumerate(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n"), start=1):
+        raise Unusable("is empty", where=str(path), mend="fill it, or take it from where it comes from again")
+    told = 0
+    for number, ended in enumerate(io.BytesIO(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")), start=1):
+        raw = ended.rstrip(b"\n")
+        if len(raw) > MOST_LINE_BYTES:
+            findings.add(
+                kind, f"{path}:{number}", f"a line of {len(raw):,} bytes, at most {MOST_LINE_BYTES:,} are read"
+            )
+            continue
+        told += bool(raw)
+        if told > MOST_LINES:
+            raise Unusable(f"has more than {MOST_LINES:,} lines", where=str(path), mend="name a list of images")
         line = _decode(raw, chinese)
         if line is None:
             findings.add(kind, f"{path}:{number}", f"not UTF-8: {raw[:40]!r}")
@@ -101,18 +122,34 @@ def unsafe_path(name: str) -> str | None:
 def folder_entries(folder: Path) -> dict[str, bool]:
     """Names in a folder, each with whether it is a plain file (links followed), in no order.
 
+    Names that begin with a dot are left out: they are notes that a system or a program keeps (`.DS_Store`, and the
+    `._1.jpg` that macOS writes beside every `1.jpg` on a foreign disk).
+
     Raises:
         Unusable: not there, not a folder, or not to be listed.
     """
     try:
         with os.scandir(folder) as entries:
-            return {entry.name: _is_file(entry) for entry in entries}
+            return {entry.name: _is_file(entry) for entry in entries if not entry.name.startswith(".")}
     except FileNotFoundError:
-        raise Unusable("no such folder", where=str(folder), mend="complete the release's folder") from None
+        raise Unusable("no such folder", where=str(folder), mend=_missing(folder)) from None
     except NotADirectoryError:
-        raise Unusable("is a file, a folder is wanted", where=str(folder), mend="unpack the release again") from None
+        raise Unusable("is a file, a folder is wanted", where=str(folder), mend="put the folder there") from None
     except PermissionError:
         raise Unusable("no permission to list it", where=str(folder), mend=f"chmod u+rx {folder}") from None
+
+
+def _missing(path: Path) -> str:
+    """What to do about a file or folder that is not there: an archive of its name may lie beside it."""
+    try:
+        there = sorted(entry.name for entry in path.parent.iterdir() if not entry.name.startswith("."))
+    except OSError:
+        there = []
+    packed = [name for name in there if name.startswith(f"{path.stem}.") and name.lower().endswith(ARCHIVE_SUFFIXES)]
+    if packed:
+        return f"{packed[0]} lies there: svrn data unpack {path.parent / packed[0]} --out {path.parent}"
+    shown = ", ".join(there[:8]) + (", ..." if len(there) > 8 else "")
+    return f"put it there (in its folder: {shown or 'nothing'})"
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:

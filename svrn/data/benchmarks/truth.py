@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from svrn.data.benchmarks.findings import TRUTH_MISMATCH, Findings
-from svrn.data.manifest import read_parquet
+from svrn.data.parquet import read_parquet
 from svrn.errors import Unusable
 
 FILE = "ground_truth.parquet"

@@ -39,12 +39,12 @@ def read_vehicleid(root: Path) -> Release:
     """
     release = Release("vehicleid", root, Findings())
     release.note_disk(IMAGES, folder_entries(root / IMAGES))
-    by_stem = {Path(name).stem: name for name in _image_names(release)}
+    by_stem = _by_stem(release)
     train = root / LISTS / "train_list.txt"
     lists = _test_lists(root / LISTS)
-    release.add(_entries(train, by_stem, release.findings), Membership(None, "train"), train)
+    release.add(_entries(train, by_stem, release), Membership(None, "train"), train)
     for name, source in lists.items():
-        release.add(_entries(source, by_stem, release.findings), Membership(name, "pool"), source)
+        release.add(_entries(source, by_stem, release), Membership(name, "pool"), source)
     vehicles = _img2vid(release)
     _find_unlisted(release, vehicles)
     take_labels(release, None if vehicles is None else vehicles.values())
@@ -59,23 +59,41 @@ def _image_names(release: Release) -> Iterator[str]:
 
 
 def _test_lists(folder: Path) -> dict[str, Path]:
-    sizes = {}
+    sizes: dict[int, Path] = {}
     for name in folder_entries(folder):
         match = _TEST_LIST.fullmatch(name)
         if match:
+            if int(match[1]) in sizes:
+                raise Unusable(
+                    f"{sizes[int(match[1])].name} and {name} are one test set", where=str(folder), mend="keep one"
+                )
             sizes[int(match[1])] = folder / name
     if not sizes:
         raise Unusable("no test_list_N.txt in it", where=str(folder), mend="take the lists from the release again")
     return {name: sizes[size] for size, name in name_test_sets(sizes, OFFICIAL_SETS).items()}
 
 
-def _entries(source: Path, by_stem: dict[str, str], findings: Findings) -> Iterator[Entry]:
-    for number, line in read_lines(source, findings):
+def _by_stem(release: Release) -> dict[str, str]:
+    """Image names by what the lists call them; two files of one name (1.jpg, 1.png) are told apart by no list."""
+    names: dict[str, str] = {}
+    for name in sorted(_image_names(release)):
+        first = names.setdefault(_stem(name), name)
+        if first != name:
+            release.findings.add(
+                LABEL_CONFLICT, release.root / IMAGES / name, f"{first} has the same name in the lists"
+            )
+    return names
+
+
+def _entries(source: Path, by_stem: dict[str, str], release: Release) -> Iterator[Entry]:
+    for number, line in read_lines(source, release.findings):
+        release.read += 1
         tokens = line.split()
         problem = _line_problem(tokens, by_stem)
         if problem:
-            findings.add(LIST_LINE, f"{source}:{number}", problem)
+            release.set_aside(LIST_LINE, f"{source}:{number}", problem)
             continue
+        release.check_spelling(tokens[1], int(tokens[1]), f"{source}:{number}")
         stem = _stem(tokens[0])
         name = by_stem.get(stem, f"{stem}.jpg")
         yield Entry(name, f"{IMAGES}/{name}", int(tokens[1]), None, number)
@@ -114,7 +132,10 @@ def _img2vid(release: Release) -> dict[str, str] | None:
         if len(tokens) != 2 or not re.fullmatch(r"-1|[0-9]{1,9}", tokens[1]):
             release.findings.add(ATTRIBUTES_BROKEN, f"{source}:{number}", f"{line[:60]!r} is not IMAGE VEHICLE")
             continue
-        vehicles[_stem(tokens[0])] = tokens[1]
+        before = vehicles.setdefault(_stem(tokens[0]), tokens[1])
+        if before != tokens[1]:
+            what = f"{tokens[0][:80]} is vehicle {tokens[1]} here, {before} in a line before"
+            release.findings.add(LABEL_CONFLICT, f"{source}:{number}", what)
     for image, row in release.rows.items():
         said = vehicles.get(_stem(image))
         if said is None:

@@ -14,7 +14,7 @@ from svrn.data.benchmarks.findings import (
     Findings,
 )
 from svrn.data.benchmarks.rows import Entry, Release
-from svrn.data.benchmarks.textlists import IMAGE_SUFFIXES, folder_entries, read_bytes, read_lines
+from svrn.data.benchmarks.textlists import IMAGE_SUFFIXES, MOST_LINE_BYTES, folder_entries, read_bytes, read_lines
 from svrn.data.benchmarks.veri776_labels import take_labels
 from svrn.data.manifest import THE_TEST, Membership
 
@@ -64,12 +64,12 @@ def read_veri776(root: Path) -> Release:
 def _entries(release: Release, role: str) -> Iterator[Entry]:
     source = release.root / LISTS[role]
     for number, text in read_lines(source, release.findings):
+        release.read += 1
         match = NAME.fullmatch(text)
         if match is None:
-            release.findings.add(
-                LIST_LINE, f"{source}:{number}", f"{text[:80]!r} is not VEHICLE_cCAMERA_TIME_INDEX.jpg"
-            )
+            release.set_aside(LIST_LINE, f"{source}:{number}", f"{text[:80]!r} is not VEHICLE_cCAMERA_TIME_INDEX.jpg")
             continue
+        release.check_spelling(match["vehicle"], int(match["vehicle"]), f"{source}:{number}")
         yield Entry(text, f"{FOLDERS[role]}/{text}", int(match["vehicle"]), int(match["camera"]), number)
 
 
@@ -144,6 +144,9 @@ def _index_lines(source: Path) -> list[str]:
 
 
 def _compare_index(findings: Findings, place: str, query: str, line: str, wanted: set[int]) -> None:
+    if len(line) > MOST_LINE_BYTES:
+        findings.add(GROUND_TRUTH_INDEX, place, f"a line of {len(line):,} bytes, at most {MOST_LINE_BYTES:,} are read")
+        return
     tokens = line.split()
     odd = next((t for t in tokens if not _INDEX.fullmatch(t)), None)
     if odd is not None:

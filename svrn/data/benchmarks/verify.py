@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from enum import IntEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from svrn.config.benchmark import AnnotationSources, Layout
@@ -14,7 +15,7 @@ from svrn.data.benchmarks.checks import SetCount
 from svrn.data.benchmarks.findings import UNUSABLE, Findings, Severity
 from svrn.data.benchmarks.inspection import Progress, inspect
 from svrn.data.manifest import Manifest
-from svrn.errors import UserError
+from svrn.errors import UserError, printable
 
 
 class Verdict(IntEnum):
@@ -70,7 +71,7 @@ class Report:
 
     def as_text(self) -> str:
         """The report for a person, plain text."""
-        lines = [f"{self.benchmark} ({self.layout}) in {self.root}", ""]
+        lines = [f"{self.benchmark} ({self.layout}) in {printable(str(self.root))}", ""]
         if self.sets:
             lines += [
                 _COUNT_LINE.format("set", "images", "vehicles", "cameras", "official"),
@@ -82,7 +83,7 @@ class Report:
             lines += [f"  {example}" for example in finding.examples[:5]]
             if finding.count > 5:
                 lines.append(f"  ... and {finding.count - 5:,} more")
-            lines.append(f"  mend: {finding.kind.mend}")
+            lines.append(f"  mend: {printable(finding.kind.mend)}")
         lines.append(f"verdict: {_VERDICTS[self.verdict]}")
         return "\n".join(lines)
 
@@ -114,7 +115,7 @@ def verify(
     *,
     official: bool,
     progress: Progress,
-    tests: Iterable[str] = (),
+    tests: Mapping[str, Sequence[str]] = MappingProxyType({}),
     decode: bool = False,
     annotations: AnnotationSources | None = None,
 ) -> Report:
@@ -135,5 +136,6 @@ def verify(
 def unusable(benchmark: str, layout: Layout, root: Path, error: UserError, *, official: bool) -> Report:
     """The report on a folder of which nothing can be read."""
     findings = Findings()
-    findings.add(UNUSABLE, error.where or root, f"{error.what}; {error.mend}" if error.mend else error.what)
+    kind = replace(UNUSABLE, mend=error.mend) if error.mend else UNUSABLE
+    findings.add(kind, error.where or root, error.what)
     return Report(benchmark, layout, root, official, [], findings)

@@ -99,19 +99,34 @@ def _test_lists(folder: Path) -> dict[str, dict[str, Path]]:
     found: dict[int, dict[str, Path]] = defaultdict(dict)
     for name in sorted(folder_entries(folder), key=lambda text: ("_id" in text, text)):
         match = _TEST_LIST.fullmatch(name)
-        if match:
-            found[int(match[1])].setdefault("query" if match[3] else "gallery", folder / name)
+        if match is None:
+            continue
+        lists, role = found[int(match[1])], "query" if match[3] else "gallery"
+        first = lists.setdefault(role, folder / name)
+        if first.name != name and bool(match[2]) == ("_id" in first.name):
+            raise Unusable(f"{first.name} and {name} are one list", where=str(folder), mend="keep one")
     if not found:
-        raise Unusable("no test_N.txt in it", where=str(folder), mend="take the lists from the release again")
-    for size, roles in sorted(found.items()):
-        for role, name in (("query", f"test_{size}_query.txt"), ("gallery", f"test_{size}.txt")):
-            if role not in roles:
-                raise Unusable("no such file", where=str(folder / name), mend="take the lists from the release again")
+        raise Unusable("neither test_N.txt nor test_N_id.txt in it", where=str(folder), mend="put the test lists there")
+    for size, lists in sorted(found.items()):
+        if len(lists) == 1:
+            _say_missing(folder, size, lists)
     return {name: found[size] for size, name in name_test_sets(found, OFFICIAL_SETS).items()}
 
 
+def _say_missing(folder: Path, size: int, lists: dict[str, Path]) -> None:
+    """The list that belongs to the one that is there, under the name that goes with it, then under the other."""
+    ((role, there),) = lists.items()
+    lacking = "_query" if role == "gallery" else ""
+    names = [f"test_{size}{form}{lacking}.txt" for form in (("_id", "") if "_id" in there.name else ("", "_id"))]
+    raise Unusable(
+        "no such file",
+        where=str(folder / names[0]),
+        mend=f"{there.name} is there: put {names[0]} beside it (or {names[1]})",
+    )
+
+
 def _enter(release: Release, source: Path, membership: Membership, info: dict[str, Info] | None) -> None:
-    lines = list(_lines(source, release.findings))
+    lines = list(_lines(source, release))
     _check_labels(lines, source, release.findings)
     cameras = _cameras(lines, source, info, release.findings)
     entries = (
@@ -121,12 +136,14 @@ def _enter(release: Release, source: Path, membership: Membership, info: dict[st
     release.add(entries, membership, source)
 
 
-def _lines(source: Path, findings: Findings) -> Iterator[Line]:
-    for number, text in read_lines(source, findings):
+def _lines(source: Path, release: Release) -> Iterator[Line]:
+    for number, text in read_lines(source, release.findings):
+        release.read += 1
         line = _parse(number, text)
         if isinstance(line, str):
-            findings.add(LIST_LINE, f"{source}:{number}", line)
+            release.set_aside(LIST_LINE, f"{source}:{number}", line)
         else:
+            release.check_spelling(line.image.partition("/")[0], line.vehicle, f"{source}:{number}")
             yield line
 
 
@@ -211,7 +228,7 @@ def _query_only(release: Release) -> None:
             gallery = Membership(query.test, "gallery")
             if gallery in row.memberships:
                 row.memberships.discard(gallery)
-                release.findings.add(QUERY_IN_GALLERY, image, f"query and gallery of {query.test}")
+                release.set_aside(QUERY_IN_GALLERY, image, f"query and gallery of {query.test}")
 
 
 def _take_labels(release: Release, info: dict[str, Info] | None) -> None:

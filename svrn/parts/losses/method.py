@@ -59,8 +59,9 @@ class MethodLosses(nn.Module):
 
     def forward(self, output: Output, targets: Targets) -> LossParts:
         """The loss of a whole batch."""
-        with torch.autocast(output.branches[0].feature.device.type, enabled=False):
-            return weighted(self.parts(output, targets), output.branches[0].feature.new_zeros(()).float())
+        zero = targets.labels.new_zeros((), dtype=torch.float32)
+        with torch.autocast(zero.device.type, enabled=False):
+            return weighted(self.parts(output, targets), zero)
 
     def parts(self, output: Output, targets: Targets) -> dict[str, Part]:
         """What is summed, in the order of `names`; identity and triplet by default. Runs in float32."""

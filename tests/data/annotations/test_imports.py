@@ -275,7 +275,7 @@ def damaged(name: str, manifest: Manifest, folder: Path) -> tuple[AnnotationSour
         "too few numbers": lambda: (mat(test=np.ones((2, 1))), "side-size", "2 numbers for 3 gallery images of b"),
         "a number below": lambda: (mat(test=np.array([[0], [1], [2]])), "side-value", "is not 1 to 5"),
         "a view beyond": lambda: (mat(query=np.array([[6]])), "side-value", "is not 1 to 5"),
-        "no records": lambda: (mat(train=np.ones((1, 6))), "side-broken", "holds no records"),
+        "no records": lambda: (mat(train=np.ones((1, 6))), "side-broken", "has no name and viewpoint"),
         "an unknown image": lambda: (
             mine(image=["y.jpg", *names[1:]]),
             "side-image",
@@ -350,6 +350,51 @@ def test_a_source_that_is_none_is_named(
     findings = Findings()
     check_sources(chosen, manifest, findings)
     assert [finding.kind.code for finding in findings.all()] == ["side-broken"]
+
+
+@pytest.mark.parametrize("kind", ["pven_masks", "pven_polygons", "pgan_masks", "veri_keypoints", "file"])
+def test_damage_is_one_message_and_never_another_error(kind: str, manifest: Manifest, tmp_path: Path) -> None:
+    """Files cut, shifted and overwritten at any place; what is read in spite of it has the right shape."""
+    rng = np.random.default_rng(7)
+    makers: dict[str, Callable[[], Path]] = {
+        "pven_masks": lambda: pven_masks(manifest, tmp_path / "m"),
+        "pgan_masks": lambda: pgan_stacks(manifest, tmp_path / "m"),
+        "pven_polygons": lambda: polygons(manifest, tmp_path / "p.json"),
+        "file": lambda: own(manifest, tmp_path / "own.parquet"),
+        "veri_keypoints": lambda: tmp_path / "k.txt",
+    }
+    (tmp_path / "k.txt").write_text("".join(keypoint_line(name) + "\n" for name in manifest.table["image"][:6]))
+    place = makers[kind]()
+    chosen = AnnotationSources.model_validate({kind: (str(place),) if kind == "veri_keypoints" else str(place)})
+    file = place if place.is_file() else sorted(path for path in place.rglob("*") if path.is_file())[0]
+    whole = file.read_bytes()
+    refused = 0
+    for _ in range(40):
+        data, at = bytearray(whole), int(rng.integers(len(whole)))
+        how = rng.integers(4)
+        if how == 0:
+            del data[at:]
+        elif how == 1:
+            del data[at : at + int(rng.integers(1, 40))]
+        elif how == 2:
+            data[at:at] = rng.bytes(int(rng.integers(1, 40)))
+        else:
+            data[at : at + 4] = rng.bytes(4)
+        file.write_bytes(data)
+        try:
+            found = import_all(chosen, manifest)
+            assert all(len(column.values) == len(manifest.table) for column in found.columns.values())
+        except UserError:
+            refused += 1
+    assert refused > 10
+
+
+def test_a_damaged_matlab_file_is_one_message(manifest: Manifest, tmp_path: Path) -> None:
+    folder = vami(manifest, tmp_path / "v")
+    file = folder / "veri_train_id_tp_cl_vp.mat"
+    file.write_bytes(file.read_bytes()[:150])
+    with pytest.raises(UserError, match="no MATLAB file that can be read"):
+        import_all(AnnotationSources(vami_viewpoints=str(folder)), manifest)
 
 
 def test_viewpoints_of_ones_own_need_ours(manifest: Manifest) -> None:

@@ -2,10 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from cases import Case
 from damages import FILE_GONE, LIST_HARMLESS, Damage, replaced, with_bytes, with_line
+
+
+def _each(edit: Callable[[int, bytes], bytes]) -> Callable[[bytes], bytes]:
+    return lambda data: b"".join(edit(i, line) + b"\n" for i, line in enumerate(data.rstrip(b"\n").split(b"\n")))
+
+
+def _floats(number: int, line: bytes) -> bytes:
+    cells = line.split(b",")
+    return b",".join([*cells[:2], cells[2] + b".0", cells[3] + b".0", *cells[4:]]) if number else line
+
+
+# The same table as spreadsheets, pandas and R write it.
+WRITTEN_OTHERWISE: dict[str, Callable[[bytes], bytes]] = {
+    "semicolons": lambda data: data.replace(b",", b";"),
+    "tabs": lambda data: data.replace(b",", b"\t"),
+    "bars": lambda data: data.replace(b",", b"|"),
+    "tabs in UTF-16, as Excel's Unicode text": lambda data: data.replace(b",", b"\t").decode().encode("utf-16"),
+    "UTF-16": lambda data: data.decode().encode("utf-16"),
+    "sep= with semicolons": lambda data: b"sep=;\r\n" + data.replace(b",", b";").replace(b"\n", b"\r\n"),
+    "sep= with commas": lambda data: b"sep=,\n" + data,
+    "a BOM and sep=": lambda data: b"\xef\xbb\xbfsep=;\n" + data.replace(b",", b";"),
+    "capital letters": _each(
+        lambda number, line: line if number else b"Image,PATH,Vehicle, Camera ,Split,Track,Colour"
+    ),
+    "a quoted header": _each(lambda number, line: line if number else b",".join(b'"%s"' % n for n in line.split(b","))),
+    "pandas' row numbers": _each(lambda number, line: (str(number - 1).encode() if number else b"") + b"," + line),
+    "R's row names": _each(lambda number, line: (b'"%d"' % number if number else b'""') + b"," + line),
+    "a comma at every line's end": _each(lambda number, line: line + b","),
+    "two commas at every line's end": _each(lambda number, line: line + b",,"),
+    "commas after the rows alone": _each(lambda number, line: line + b",," * (number > 0)),
+    "rows of nothing at the end": lambda data: data + b",,,,,,\n,,,,,,\n",
+    "whole numbers as floats": _each(_floats),
+    "floats with a comma": lambda data: _each(_floats)(data).replace(b",", b";").replace(b".0;", b",0;"),
+    "old Macintosh line ends": lambda data: data.replace(b"\n", b"\r"),
+    "everything quoted": _each(lambda number, line: b",".join(b'"%s"' % cell for cell in line.split(b","))),
+    "unknown columns": _each(lambda number, line: line + (b",17" if number else b",weather")),
+}
 
 
 def listing_cases() -> Iterator[Case]:
@@ -33,6 +70,14 @@ def listing_cases() -> Iterator[Case]:
         "a hidden parent": lambda row: _cell(row, 1, b"pics/../../x.jpg"),
         "backslashes": lambda row: _cell(row, 1, b"pics\\x.jpg"),
         "an escape in the path": lambda row: _cell(row, 1, b"\x1b[2J.jpg"),
+        "a vehicle nobody knows": lambda row: _cell(row, 2, b"-1"),
+        "a vehicle below 0": lambda row: _cell(row, 2, b"-7"),
+        "a camera nobody knows": lambda row: _cell(row, 3, b"-1"),
+        "a line's end in a cell": lambda row: row.replace(b"red", b'"red\nx"'),
+        "a line's end in the name": lambda row: _cell(row, 0, b'"1\n2"'),
+        "an escape in the name": lambda row: _cell(row, 0, b"\x1b[2J"),
+        "a float that lost digits": lambda row: _cell(row, 2, b"1.23457e+17"),
+        "a long float": lambda row: _cell(row, 2, b"1234567890123456.0"),
         "swapped columns": lambda row: _swapped(row, 1, 2),
     }
     for name, edit in rows.items():
@@ -50,8 +95,6 @@ def listing_cases() -> Iterator[Case]:
         "a column misspelt": (with_line(lambda row: row.replace(b"camera", b"camra"), 1), f"{file}:1"),
         "a column twice": (with_line(lambda row: row.replace(b"camera", b"vehicle"), 1), f"{file}:1"),
         "no header": (with_bytes(lambda data: data.split(b"\n", 1)[1]), f"{file}:1"),
-        "semicolons": (with_bytes(lambda data: data.replace(b",", b";")), f"{file}:1"),
-        "UTF-16": (with_bytes(lambda data: data.decode().encode("utf-16")), file),
         "latin-1": (with_line(lambda row: row + b"\xe9", 3), f"{file}:3"),
         "a zero byte": (with_line(lambda row: row + b"\x00", 3), f"{file}:3"),
         "an open quote": (with_line(lambda row: row.replace(b"red", b'"red'), 3), file),
@@ -63,6 +106,10 @@ def listing_cases() -> Iterator[Case]:
     }
     for name, (damage, place) in files.items():
         yield case(name, damage, "unusable", place)
+    spelt = with_line(lambda row: _cell(row, 2, b"012"), 8)
+    yield case("a vehicle in two spellings", spelt, "label-conflict", f"{file}:8")
+    for name, edit in WRITTEN_OTHERWISE.items():
+        yield case(name, with_bytes(edit), None, "", blocked=False, same=True)
     for name in ("CRLF", "BOM", "BOM and CRLF", "no last line end", "blank lines at the end"):
         yield case(name, LIST_HARMLESS[name], None, "", blocked=False, same=True)
 

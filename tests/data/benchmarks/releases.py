@@ -117,7 +117,7 @@ def write_vehicleid(root: Path, sizes: tuple[int, ...] = (2, 3)) -> Path:
     write(root / "train_test_split" / "train_list.txt", lines([f"{s.number:07d} {s.vehicle}" for s in made.train]))
     vehicles = list(TEST)
     for size in sizes:
-        kept = [s for s in made.test if s.vehicle in vehicles[: min(size, len(vehicles))]]
+        kept = [s for s in made.test if s.vehicle in vehicles[: max(size, 2)]]  # one vehicle alone is no test set
         listed = lines([f"{s.number:07d} {s.vehicle}" for s in kept])
         write(root / "train_test_split" / f"test_list_{size}.txt", listed)
     every = [f"{s.number:07d} {s.vehicle}" for s in everything]
@@ -155,8 +155,9 @@ def write_veriwild(root: Path, form: str = "a", *, header: bool = True, info: bo
     write(folder / train, listed(made.train))
     vehicles = list(TEST)
     for size in (1, 2, 3):
-        queries = [s for s in made.query if s.vehicle in vehicles[:size]]
-        gallery = [s for s in made.test if s.vehicle in vehicles[:size] and s not in queries]
+        chosen = vehicles[: size + 1]  # one vehicle alone is no test set
+        queries = [s for s in made.query if s.vehicle in chosen]
+        gallery = [s for s in made.test if s.vehicle in chosen and s not in queries]
         write(folder / f"test_{size}{ending}.txt", listed(gallery))
         write(folder / f"test_{size}{ending}_query.txt", listed(queries))
     if info:

@@ -55,9 +55,12 @@ def test_the_folder_is_found_one_deeper(writer: Callable[[Path], Path], tmp_path
     assert locate(root, layout) == root  # type: ignore[arg-type]
     assert locate(tmp_path, layout) == root  # type: ignore[arg-type]
     writer(tmp_path / "another")
-    assert locate(tmp_path, layout) == tmp_path  # type: ignore[arg-type]
-    write(tmp_path / "file", "x")
-    assert locate(tmp_path / "file", layout) == tmp_path / "file"  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"2 folders in it look like .*: another, release folder"):
+        locate(tmp_path, layout)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="is a file, a folder of the layout"):
+        locate(write(tmp_path / "file", "x"), layout)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"neither in it nor in a folder of it is .* \(there: inside.txt\)"):
+        locate(write(tmp_path / "other" / "inside.txt", "x").parent, layout)  # type: ignore[arg-type]
 
 
 def test_home_and_variables_are_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

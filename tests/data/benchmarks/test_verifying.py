@@ -14,6 +14,7 @@ import yaml
 from command import Run
 from releases import WRITERS, jpeg, write, write_list, write_vehicleid, write_veri776, write_veriwild
 
+from svrn.data.benchmarks import textlists
 from svrn.data.benchmarks.build import build_manifest
 from svrn.data.benchmarks.findings import KINDS
 from svrn.data.benchmarks.verify import Report, Verdict, verify
@@ -109,20 +110,20 @@ def test_unreadable_lists_and_folders_are_unusable(
     """Permissions do not bind the superuser that tests may run as, so the system's answer is made here."""
     root = WRITERS[layout](tmp_path / layout)
     victims = [path for path in root.rglob("*") if path.is_dir() or path.suffix == ".txt"]
-    whole_read, whole_scan = Path.read_bytes, os.scandir
+    whole_read, whole_scan = textlists.read_ordinary, os.scandir
     for victim in [root, *victims]:
 
-        def read_bytes(path: Path, victim: Path = victim) -> bytes:
+        def read(path: Path, most: int, victim: Path = victim) -> bytes:
             if path == victim:
                 raise PermissionError(errno.EACCES, "Permission denied", str(path))
-            return whole_read(path)
+            return whole_read(path, most)
 
         def scandir(path: object, victim: Path = victim) -> object:
             if path == victim:
                 raise PermissionError(errno.EACCES, "Permission denied", str(path))
             return whole_scan(path)  # type: ignore[call-overload]
 
-        monkeypatch.setattr(Path, "read_bytes", read_bytes)
+        monkeypatch.setattr(textlists, "read_ordinary", read)
         monkeypatch.setattr(os, "scandir", scandir)
         report = look(layout, root, silent)
         needless = report.verdict is Verdict.FINE
@@ -139,7 +140,8 @@ def test_every_kind_of_finding_is_documented() -> None:
 
 @pytest.mark.parametrize("layout", WRITERS)
 def test_the_command_exits_0_1_2(layout: str, tmp_path: Path, run: Run) -> None:
-    root = WRITERS[layout](tmp_path / layout)
+    whole = {**WRITERS, "vehicleid": lambda root: write_vehicleid(root, (1, 2, 3))}  # S, M and L, as its YAML declares
+    root = whole[layout](tmp_path / layout)
     fine = run("verify", layout, "--root", root, "--counts", "any")
     assert (fine.code, fine.err) == (0, "")
     assert "verdict: fine" in fine.out
@@ -152,7 +154,7 @@ def test_the_command_exits_0_1_2(layout: str, tmp_path: Path, run: Run) -> None:
     gone = run("verify", layout, "--root", tmp_path / "nowhere", "--json")
     content = json.loads(gone.out)
     assert (gone.code, content["verdict"]) == (2, "unusable")
-    assert "ask for" in content["findings"][0]["examples"][0]["what"]
+    assert "ask for" in content["findings"][0]["mend"]
 
     deeper = run("verify", layout, "--root", tmp_path)
     assert deeper.code == 2

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +15,9 @@ from svrn.data.annotations.coverage import coverage
 from svrn.data.annotations.imports.known import Gathered, KnownImages, Value, files_below
 from svrn.data.annotations.table import GRID, Column
 from svrn.data.benchmarks.findings import SIDE_BROKEN, SIDE_SIZE, SIDE_VALUE, Findings
+from svrn.data.pictures import image_size, read_picture
 from svrn.errors import UserError
+from svrn.ordinary import read_ordinary
 
 PVEN_CLASSES = {1: "front", 2: "back", 3: "roof", 4: "side"}
 """PVEN's numbers of the four views. Its code has two lists of them that name front and back the other way round; its
@@ -46,12 +51,14 @@ def read_pven_masks(folder: Path, images: KnownImages, findings: Findings) -> di
 
 def _png(file: Path, findings: Findings) -> npt.NDArray[np.uint8] | None:
     try:
-        with Image.open(file) as opened:
+        data = read_picture(file)
+        image_size(data)
+        with Image.open(io.BytesIO(data), formats=("PNG",)) as opened:
             if opened.mode not in ("L", "P", "1", "RGB"):
                 findings.add(SIDE_BROKEN, file, f"pixels are {opened.mode}, one class a pixel is wanted")
                 return None
             pixels = np.asarray(opened.convert("L") if opened.mode == "1" else opened)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # whatever a decoder makes of broken bytes
         findings.add(SIDE_BROKEN, file, f"no PNG that can be read: {error}")
         return None
     if pixels.ndim == 3:  # three equal channels, as some writers save grey
@@ -94,10 +101,8 @@ def read_pgan_masks(folder: Path, images: KnownImages, findings: Findings) -> di
 
 def _stack(file: Path, findings: Findings) -> npt.NDArray[np.float64] | None:
     try:
-        if file.stat().st_size > _LARGEST:
-            raise ValueError(f"{file.stat().st_size:,} bytes are too many")
-        stack = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError, MemoryError) as error:
+        stack = _array(read_ordinary(file, _LARGEST))
+    except Exception as error:  # a header is a Python expression, and breaks as those do
         findings.add(SIDE_BROKEN, file, f"no array that can be read: {error}")
         return None
     shape = " x ".join(map(str, stack.shape))
@@ -109,6 +114,17 @@ def _stack(file: Path, findings: Findings) -> npt.NDArray[np.float64] | None:
         findings.add(SIDE_VALUE, file, "holds other values than 0 to 1")
         return None
     return stack.astype(np.float64)
+
+
+def _array(data: bytes) -> npt.NDArray[Any]:
+    """The array in the bytes of an .npy file, of exactly the size that its header says."""
+    stream = io.BytesIO(data)
+    version = np.lib.format.read_magic(stream)
+    read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
+    shape, columns_first, dtype = read_header(stream)
+    if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(data) - stream.tell():
+        raise ValueError(f"its header says {shape} of {dtype}, {len(data) - stream.tell():,} bytes follow")
+    return np.frombuffer(data, dtype, offset=stream.tell()).reshape(shape, order="F" if columns_first else "C")
 
 
 def _some(folder: Path, suffix: str) -> list[tuple[Path, str]]:

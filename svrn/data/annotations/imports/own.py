@@ -12,7 +12,7 @@ from svrn.data.annotations.imports.known import KnownImages
 from svrn.data.annotations.names import ATTRIBUTES, KEYPOINTS, REGION, VIEWPOINTS
 from svrn.data.annotations.table import Column, Numbers, Texts, column_of, empty
 from svrn.data.benchmarks.findings import SIDE_IMAGE, SIDE_NAME, SIDE_TWICE, SIDE_VALUE, Findings
-from svrn.data.manifest import read_parquet
+from svrn.data.parquet import read_parquet
 from svrn.errors import UserError
 
 _NAMES = {"attribute": ATTRIBUTES, "keypoint": KEYPOINTS}

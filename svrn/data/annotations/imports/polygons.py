@@ -15,6 +15,7 @@ from svrn.data.annotations.imports.known import Gathered, KnownImages, Value
 from svrn.data.annotations.imports.masks import PVEN_CLASSES
 from svrn.data.annotations.table import GRID, Column
 from svrn.data.benchmarks.findings import SIDE_BROKEN, SIDE_VALUE, Findings
+from svrn.data.benchmarks.textlists import read_bytes
 from svrn.errors import UserError
 
 FINE = 8 * GRID
@@ -30,7 +31,7 @@ def read_polygons(file: Path, images: KnownImages, findings: Findings) -> dict[s
         UserError: not JSON, or no list.
     """
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(read_bytes(file))
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"not JSON: {type(error).__name__}: {str(error)[:120]}", where=str(file)) from None
     if not isinstance(content, list) or not content:

@@ -1,0 +1,57 @@
+"""What is printed is seen, never obeyed, wherever it comes from."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from svrn.cli.streams import Escaping, escaped_output, terminal
+from svrn.errors import UserError, printable
+
+ACTS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+letters = st.text(st.one_of(st.characters(), st.sampled_from("\x1b\x07\x9b\r\n\t\u202e\u2066\udcff\ud800\u2028")))
+
+
+@given(letters)
+def test_nothing_that_acts_is_left(text: str) -> None:
+    shown = printable(text)
+    assert not ACTS.search(shown) and "\n" not in shown and "\t" not in shown
+    shown.encode("utf-8")
+    assert printable(shown) == shown
+    error = str(UserError(text, where=text, mend=text))
+    assert not ACTS.search(error) and error.count("\n") == (1 if text else 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain, ±, 车辆, é", "plain, ±, 车辆, é"),
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("caf\udce9", "caf\\xe9"),  # a byte of a name that is not UTF-8
+        ("a\nb\tc", "a\\nb\\tc"),
+        ("\u202eabc", "\\u202eabc"),
+        ("\ud800", "\\ud800"),
+    ],
+)
+def test_letters_are_shown_as_python_writes_them(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+def test_both_streams_escape_for_the_block_and_are_themselves_again(capsys: pytest.CaptureFixture[str]) -> None:
+    before = sys.stdout, sys.stderr
+    with escaped_output(), escaped_output():
+        print("a\x1b[2Jb", "c\td")
+        print("e\u202e\udcff", file=sys.stderr)
+        sys.stderr.writelines(["f\x07\n"])
+        assert isinstance(sys.stdout, Escaping) and terminal(sys.stdout) is before[0]
+        assert terminal(io.StringIO()) is not None and sys.stdout.isatty() is False
+        print("bar\r", end="", file=terminal(sys.stderr))
+    assert (sys.stdout, sys.stderr) == before
+    printed = capsys.readouterr()
+    assert printed.out == "a\\x1b[2Jb c\td\n"
+    assert printed.err == "e\\u202e\\xff\nf\\x07\nbar\r"
