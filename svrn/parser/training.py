@@ -52,7 +52,7 @@ def train_parser(
 ) -> Path:
     """Train a parser and write it under its key; the folder, at once where that is there already.
 
-    folder: the benchmark's, with annotations.parquet. progress: told the steps done and all of them.
+    folder: the benchmark's, with annotations.parquet. progress: told the images seen, each as often as it is, and all of them.
 
     Raises:
         UserError: the benchmark has no side information, no masks or too few images with masks.
@@ -158,7 +158,7 @@ def _fit(parser: PartParser, lesson: Lesson, progress: Progress | None) -> float
         loss.backward()
         optimiser.step()
         if progress is not None:
-            progress(step + 1, steps)
+            progress((step + 1) * own.batch, steps * own.batch)
     return float(loss.detach())
 
 
