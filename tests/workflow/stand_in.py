@@ -76,6 +76,11 @@ def main() -> None:
         digest = {"train_digest": "1" * 64, "digest": "2" * 64}
         write(option("--out"), "manifest")
         write(Path(option("--out")).with_suffix(".json"), json.dumps(digest))
+    elif words[:2] == ["data", "annotate"]:
+        folder = Path("data") / words[2]
+        write(folder / "annotations.parquet", "annotations")
+        # Of another manifest: the renderer's truth stays what is known beforehand, and no run gets another key.
+        write(folder / "annotations.json", json.dumps({"benchmark": words[2], "manifest": "another", "columns": {}}))
     elif words[:2] == ["data", "record"]:
         write(option("--out"), json.dumps([words[2], Path("params/config.yaml").read_text()]))
     elif words[:2] == ["runs", "best"]:
