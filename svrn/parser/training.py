@@ -52,7 +52,7 @@ def train_parser(
 ) -> Path:
     """Train a parser and write it under its key; the folder, at once where that is there already.
 
-    folder: the benchmark's, with annotations.parquet. progress: told the images seen, each as often as it is, and all of them.
+    folder: the benchmark's, with annotations.parquet. progress: told the images seen, each as often as it is, and all.
 
     Raises:
         UserError: the benchmark has no side information, no masks or too few images with masks.
