@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUTF8 := 1
 CORES ?= all
 
-.PHONY: help tables env test lint format bench ui schemas lock campaign fuzz golden compare mutants parser report release \
+.PHONY: help tables env test lint format bench ui schemas lock campaign fuzz soak golden compare mutants parser report release \
   pictures clean
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo "make lint      ruff, mypy, import-linter, snakefmt, snakemake --lint"
 	@echo "make campaign  the long fault campaign: 200 kills, 200 power cuts"
 	@echo "make parser    the part parser, from its rendered world to its weights: minutes"
+	@echo "make soak      an hour of kills, full disks and trackers that come and go; MINUTES=1 for less"
 	@echo "make golden    what small trainings give now against what was written down; WRITE=1 writes it anew"
 	@echo "make compare BASE=COMMIT  the first 20 steps and the scores of that commit against the working tree's"
 	@echo "make mutants   wrong code on purpose: every mutant must fail a test; LISTS=evaluator for one list"
@@ -67,6 +68,9 @@ campaign: $(VENV)/.installed-test
 
 fuzz: $(VENV)/.installed-test
 	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),30) $(addprefix --target ,$(TARGETS))
+
+soak: $(VENV)/.installed-test
+	$(BIN)/python tests/e2e/soak.py --minutes $(or $(MINUTES),60)
 
 golden: $(VENV)/.installed-test
 	$(BIN)/python tests/golden/golden.py $(if $(WRITE),--write)

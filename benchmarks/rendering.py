@@ -20,7 +20,7 @@ import numpy.typing as npt
 from benchmarks.common import Row, record, row
 from svrn.data.synthetic.images import draw
 from svrn.data.synthetic.planning import PlannedImage, images
-from svrn.data.synthetic.presets import PRESETS
+from svrn.data.synthetic.presets import preset_named
 from svrn.data.synthetic.raytrace import Tracer
 from svrn.data.synthetic.shots import View, view_of
 from svrn.data.synthetic.vehicle import Vehicle, build_vehicle
@@ -41,7 +41,7 @@ def main() -> None:
 def _some(count: int) -> list[PlannedImage]:
     """All images of vehicles spread over the demo preset."""
     by_vehicle: dict[int, list[PlannedImage]] = defaultdict(list)
-    for image in images(PRESETS["demo"]):
+    for image in images(preset_named("demo")):
         by_vehicle[image.vehicle.number].append(image)
     numbers = np.linspace(1, len(by_vehicle), count).round().astype(int)
     return [image for number in numbers for image in by_vehicle[int(number)]]

@@ -132,3 +132,22 @@ def test_no_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             take()
         assert "no locks" in told.value.what and told.value.where == str(tmp_path / "lock") and told.value.mend
     assert len(list(Path("/proc/self/fd").iterdir())) == descriptors
+
+
+def test_a_lock_is_on_the_file_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its owner may remove it between our opening and our locking it: then what we hold keeps nobody out."""
+    real, removed = os.open, []
+
+    def opening(path: Path, *more: int, **options: int) -> int:
+        descriptor = real(path, *more, **options)
+        if not removed and Path(path).name == "lock":
+            removed.append(path)
+            Path(path).unlink()
+        return descriptor
+
+    monkeypatch.setattr(os, "open", opening)
+    descriptor = try_lock(tmp_path / "lock")
+    assert removed and descriptor is not None
+    assert os.path.samestat(os.fstat(descriptor), (tmp_path / "lock").stat())
+    assert try_lock(tmp_path / "lock") is None
+    os.close(descriptor)

@@ -128,6 +128,23 @@ def manifest(
 
 
 @app.command()
+def card(
+    benchmark: Annotated[str, typer.Argument(help="An embedded benchmark whose manifest is made.")],
+    out: Annotated[Path, typer.Option(help="The folder to write README.md, croissant.json and the manifest into.")],
+    params: Params = PARAMS,
+) -> None:
+    """Write an embedded benchmark's data card and Croissant metadata."""
+    from svrn.config.benchmark import load_benchmark
+    from svrn.data.card import write_card
+    from svrn.errors import UserError
+
+    if load_benchmark(benchmark, params).embedded is None:
+        raise UserError(f"{benchmark} is not rendered: its card is its owners' to write", where="svrn data card")
+    write_card(DATA / benchmark / "manifest.parquet", out)
+    print(f"written: {out}")
+
+
+@app.command()
 def record(
     role: Annotated[str, typer.Argument(metavar="ROLE", help="What the benchmark fills in the suite: veri776, ...")],
     out: Annotated[Path, typer.Option(help="The JSON file to write.")],

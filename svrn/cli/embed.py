@@ -19,7 +19,7 @@ class Arithmetic(StrEnum):
 
 
 def embed(
-    run: Annotated[str, typer.Argument(help="a run's key, or its folder")],
+    run: Annotated[str, typer.Argument(help="a run's key, its folder, or `shipped`")],
     benchmark: Annotated[str, typer.Argument(help="a benchmark's name, or a manifest file")],
     inference: Annotated[
         str | None,
@@ -38,12 +38,13 @@ def embed(
 ) -> None:
     """Embed every query, gallery and pool image. A pass that was stopped goes on where it was."""
     from svrn.config.identity import inference_key
-    from svrn.config.study import DATA, RESULTS
+    from svrn.config.study import DATA
+    from svrn.runs.shipped import kept_in, run_folder
     from svrn.training.leases import lease
 
     named = benchmark.endswith(".parquet")
     file = Path(benchmark) if named else DATA / benchmark / "manifest.parquet"
-    folder = Path(run) if Path(run, "config.yaml").is_file() else RESULTS / "runs" / run
+    folder = run_folder(run)
     asked = _asked(folder.name, benchmark, inference, suite) if inference else None
     with lease(devices, holder=f"embedding with run {folder.name}"):
         import torch
@@ -64,7 +65,7 @@ def embed(
         parameters = parameters.model_copy(update={"inference": way, "method": method})
         manifest = read_manifest(file)
         name = f"{manifest.benchmark if named else benchmark}-{inference or inference_key(parameters)}.parquet"
-        target = out or folder / "embeddings" / name
+        target = out or kept_in(folder) / "embeddings" / name
         options = PassOptions(
             inference=way,
             method=method,

@@ -67,6 +67,15 @@ def pull(
     print(f"{shared.address}: {len(taken)} runs taken, {here} of {len(wanted)} asked for are here now")
 
 
+@app.command(name="import")
+def import_(folder: Annotated[Path, typer.Argument(help="A folder that `svrn export --format hub` wrote.")]) -> None:
+    """Make a run again from a model hub's folder, checked against its key and its weights' digest."""
+    from svrn.config.study import RESULTS
+    from svrn.runs.hub import read_hub
+
+    print(f"written: {read_hub(folder, RESULTS / 'runs')}")
+
+
 @app.command()
 def best(
     suite: Annotated[str | None, typer.Option(help="The one in params/config.yaml where not given.")] = None,

@@ -21,8 +21,11 @@ SHOWN = 10
 
 def search(
     images: Annotated[list[Path], typer.Argument(help="images to look for, or folders of them")],
-    run: Annotated[str, typer.Option(help="a run's key, or its folder")],
     gallery: Annotated[Path, typer.Option(help="folder of images, or a manifest")],
+    run: Annotated[
+        str | None,
+        typer.Option(help="a run's key, or its folder; the weights that come with the package where not given"),
+    ] = None,
     top: Annotated[int, typer.Option(min=1, help="matches of each image")] = 10,
     json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
     picture: Annotated[Path | None, typer.Option(help="draw the matches into this PNG")] = None,
@@ -43,11 +46,11 @@ def search(
     import json as encoder
     import tempfile
 
-    from svrn.config.study import RESULTS
     from svrn.errors import UserError
+    from svrn.runs.shipped import kept_in, run_folder
     from svrn.training.leases import lease
 
-    folder = Path(run) if Path(run, "config.yaml").is_file() else RESULTS / "runs" / run
+    folder = run_folder(run)
     refusal = _refusal(threshold, fpir, folder)
     with lease(1, holder="search"):
         import psutil
@@ -56,7 +59,7 @@ def search(
         from svrn.evaluation.embedding import PassOptions, device_names
 
         options = PassOptions(devices=tuple(device_names(1)))
-        index = searching.index_of(folder, searching.gallery_of(gallery), options)
+        index = searching.index_of(folder, searching.gallery_of(gallery), options, kept_in(folder) / "search")
         with tempfile.TemporaryDirectory() as scratch:
             queries = searching.query_vectors(folder, searching.image_files(images), options, Path(scratch))
     if refusal is not None and (named := queries.distance) is not None:

@@ -160,14 +160,13 @@ class CurrentStudy:
         return self._priorities.get(run, 1)
 
     def embedded(self) -> list[str]:
-        """The benchmarks that are rendered."""
-        return [name for name, benchmark in self.now.benchmarks.items() if benchmark.embedded]
+        """The benchmarks that are rendered, and whose training images are known before they are."""
+        return [name for name, one in self.now.benchmarks.items() if one.embedded and one.train_digest]
 
     def read(self) -> list[str]:
-        """The benchmarks that are read from the user's folders or archives."""
-        return [
-            name for name, benchmark in self.now.benchmarks.items() if benchmark.available and not benchmark.embedded
-        ]
+        """The benchmarks whose runs' keys follow from what is read: folders, archives, worlds of the user's own."""
+        known = self.embedded()
+        return [name for name, one in self.now.benchmarks.items() if one.available and name not in known]
 
     def unlabelled(self) -> list[str]:
         """Benchmarks of the user's own whose side information some method reads and nobody has gathered yet."""

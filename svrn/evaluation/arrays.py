@@ -54,8 +54,9 @@ def evaluate(
         options: fields of `svrn.evaluation.options.Options`, as `device="cuda"`, `top=0`, `map_at=100`.
 
     Returns:
-        `metrics` (percent, by name), `queries` (a DataFrame with a row a query, in the order given; images are named by
-        their positions, or by a DataFrame's index) and `intervals()`.
+        `metrics` (percent, by name), `queries` (a DataFrame with a row a query, in the order given) and `intervals()`.
+        Images are named by a DataFrame's index of texts, else q and g with their position, as g000017. An image of the
+        query's name in the gallery is the query itself, and leaves its ranking.
 
     Raises:
         UserError: lengths differ, something is empty or not finite, cameras or tracks are missing where the protocol
@@ -77,7 +78,16 @@ def evaluate(
         raise UserError(what, where="distance")
     vehicles = labels_of((query_ids, gallery_ids), both, "ids")
     cameras = cameras_of((query_cameras, gallery_cameras), both, rule)
-    names = {"query": _names(query_features, both["query"]), "gallery": _names(gallery_features, both["gallery"])}
+    names = {
+        "query": _names(query_features, both["query"], "query"),
+        "gallery": _names(gallery_features, both["gallery"], "gallery"),
+    }
+    if len(np.unique(vehicles.codes[1])) == 1:
+        raise UserError(
+            f"all {len(both['gallery'])} gallery images are of one vehicle: no search can go wrong, so the scores would"
+            " say nothing",
+            where="gallery_ids",
+        )
     tracks = _tracks(gallery_tracks, both["gallery"], rule)
     trial = Trial(
         None,
@@ -212,9 +222,14 @@ def _tracks(given: Any, gallery: npt.NDArray[np.float32], rule: Protocol) -> npt
     return tracks.astype(str).astype(object)
 
 
-def _names(given: Any, vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.object_]:
-    index = given.index if isinstance(given, pd.DataFrame | pd.Series) else range(len(vectors))
-    return np.array([str(name) for name in index], dtype=object)
+def _names(given: Any, vectors: npt.NDArray[np.float32], role: Role) -> npt.NDArray[np.object_]:
+    index = given.index if isinstance(given, pd.DataFrame | pd.Series) else None
+    if index is None or index.inferred_type != "string":  # numbers count rows, and name nothing
+        return np.array([f"{role[0]}{row:06d}" for row in range(len(vectors))], dtype=object)
+    if not index.is_unique:
+        twice = index[index.duplicated()][0]
+        raise UserError(f"image {twice!r} stands more than once in the index", where=f"{role}_features")
+    return index.to_numpy(dtype=object)
 
 
 def _array(given: Any) -> npt.NDArray[Any]:

@@ -19,8 +19,8 @@ from svrn.evaluation.comparison import AnyGrid
 from svrn.evaluation.grid import Grid
 from svrn.evaluation.options import Options
 from svrn.evaluation.product import Block, Product, Shape, product
-from svrn.evaluation.spread import WORTH
 
+WORTH = 2048  # gallery vectors from which a product in each thread beats one by all threads together
 ROWS = 1024  # queries of a block: the product copies the gallery, in its own order, once for each block
 
 Result = TypeVar("Result")

@@ -39,10 +39,12 @@ def facts_of(manifest: Manifest) -> pd.DataFrame:
 def _weather(cameras: pd.Series, manifest: Manifest) -> pd.Series:
     """Sun, cloud, rain, dusk or night: a rendered camera has one for good, given by the world's seed."""
     from svrn.data.synthetic.cameras import camera
+    from svrn.data.synthetic.world import STREET, world_named
 
     metadata = pq.read_schema(manifest.root / FILE).metadata or {}
     seed = metadata.get(b"svrn.seed")
     if seed is None:
         return pd.Series(None, index=cameras.index, dtype="object")
-    of = {number: camera(int(number), int(seed)).weather for number in cameras.dropna().unique()}
+    world = world_named(metadata.get(b"svrn.look", STREET.encode()).decode())
+    of = {number: camera(int(number), int(seed), world).weather for number in cameras.dropna().unique()}
     return cameras.map(of).astype("object")

@@ -15,6 +15,7 @@ from svrn.evaluation.exact import Exact, Ints
 from svrn.evaluation.grid import Floats, Grid
 from svrn.evaluation.options import Options
 from svrn.evaluation.product import Block, Product
+from svrn.evaluation.spread import WORTH
 
 SAMPLE = 4096  # scores by which most are left out: the k-th of a sample is never above that of the whole
 
@@ -51,7 +52,7 @@ def nearest(query: Grid, gallery: Grid, k: int, options: Options) -> Nearest:
 
         return block
 
-    each_block(query, gallery, options, [slice(0, size)], work)
+    each_block(query, gallery, options, [slice(0, size)], work, worth=WORTH)
     return found
 
 

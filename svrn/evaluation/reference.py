@@ -27,18 +27,21 @@ def evaluate(
     query_cameras: Array,
     gallery_cameras: Array,
     *,
+    itself: Sequence[int] | None = None,
     remove_junk: bool = True,
 ) -> dict[str, float]:
     """Metrics in percent by cosine; features (n, D), vehicles (n,) and cameras (n,) of queries and gallery.
 
-    remove_junk: whether gallery images of the query's vehicle and camera leave its ranking (veri776, veriwild).
+    itself: where each query's own image stands in the gallery, below 0 where it does not; it always leaves the ranking.
+    remove_junk: whether gallery images of the query's vehicle and camera leave it too (veri776, veriwild).
     """
+    places = np.arange(len(gallery))
     asked, sheet = (on_grid(part, np.arange(len(part)), "cosine").vectors() for part in (query, gallery))
     rankings = []
-    for vector, vehicle, camera in zip(asked, query_ids, query_cameras, strict=True):
+    for vector, vehicle, camera, own in zip(asked, query_ids, query_cameras, itself or [-1] * len(query), strict=True):
         scores = sheet.astype(np.float64) @ vector.astype(np.float64)
         same = gallery_ids == vehicle
-        junk = same & (gallery_cameras == camera) & remove_junk
+        junk = same & ((gallery_cameras == camera) & remove_junk | (places == own))
         rankings.append(ranks(scores, same & ~junk, junk))
     return metrics([found for found in rankings if len(found)])
 

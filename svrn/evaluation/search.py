@@ -110,8 +110,8 @@ def gallery_of(source: Path) -> Manifest:
     return replace(manifest, table=rows.assign(split="gallery"))
 
 
-def index_of(run_dir: Path, gallery: Manifest, options: PassOptions) -> Index:
-    """The gallery's index under the run's folder; made where it is not there or of another model.
+def index_of(run_dir: Path, gallery: Manifest, options: PassOptions, home: Path | None = None) -> Index:
+    """The gallery's index in `home`, or under the run's folder; made where it is not there or of another model.
 
     Raises:
         UserError: no such run, or an image cannot be read.
@@ -119,7 +119,7 @@ def index_of(run_dir: Path, gallery: Manifest, options: PassOptions) -> Index:
     from svrn.backbones.weights import file_digest
 
     parameters, _ = read_config(run_dir / "config.yaml")
-    file = run_dir / "search" / f"{gallery.digest[:12]}-{_way(parameters, options)}.parquet"
+    file = (home or run_dir / "search") / f"{gallery.digest[:12]}-{_way(parameters, options)}.parquet"
     weights = run_dir / "model.safetensors"
     if not (file.is_file() and weights.is_file() and _made_with(file) == file_digest(weights)):
         embed(run_dir, gallery, file, options)

@@ -31,6 +31,22 @@ TOLERANCE = 1e-4
 CHECKED_BATCHES = (1, 2, 5)
 
 
+class Pixels(nn.Module):
+    """Images [B, 3, H, W], uint8 RGB at the run's input size, to embeddings: the normalisation is in the graph."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        super().__init__()
+        self.embedder = embedder
+        scale = 1 / torch.tensor(DEVIATION).reshape(1, 3, 1, 1)
+        self.register_buffer("scale", scale)
+        self.register_buffer("shift", -torch.tensor(MEAN).reshape(1, 3, 1, 1) * scale)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Embeddings [B, D] float32."""
+        embeddings: Tensor = self.embedder(torch.addcmul(self.shift, images.float(), self.scale))  # type: ignore[arg-type]
+        return embeddings
+
+
 class Embedder(nn.Module):
     """Images [B, 3, H, W], float32, normalised as for ImageNet, to embeddings [B, D] by a run's own inference."""
 
@@ -54,11 +70,11 @@ class Exported:
     disagreement: float
 
 
-def export(run_dir: Path, form: Format, out: Path) -> Exported:
+def export(run_dir: Path, form: Format, out: Path, *, pixels: bool = False) -> Exported:
     """Write a run's network as `form` to `out`; it is read back and compared before it takes its name.
 
     The file takes any batch size at the run's input size, and says in its metadata where it came from and how images
-    are normalised.
+    are normalised. pixels: it takes uint8 pixels and normalises them itself.
 
     Raises:
         UserError: no such run or weights; masks by chance, which no file can repeat; a network that the format cannot
@@ -79,7 +95,9 @@ def export(run_dir: Path, form: Format, out: Path) -> Exported:
             where=str(run_dir),
             mend="export a run whose method needs nothing at test (`svrn methods`)",
         )
-    embedder = Embedder(load_run(run_dir), parameters.inference).eval()
+    embedder: nn.Module = Embedder(load_run(run_dir), parameters.inference).eval()
+    if pixels:
+        embedder = Pixels(embedder).eval()  # type: ignore[arg-type]
     with atomic_write(out) as temporary:
         target = temporary.with_name(f"{temporary.name}{SUFFIXES[form]}")
         try:
@@ -91,9 +109,9 @@ def export(run_dir: Path, form: Format, out: Path) -> Exported:
     return Exported(out, form, dimension, disagreement)
 
 
-def _write(embedder: Embedder, parameters: RunParameters, run: str, form: Format, path: Path) -> None:
-    images = _images(parameters, 3)
-    metadata = _metadata(parameters, run)
+def _write(embedder: nn.Module, parameters: RunParameters, run: str, form: Format, path: Path) -> None:
+    images = _images(parameters, 3, isinstance(embedder, Pixels))
+    metadata = _metadata(parameters, run, isinstance(embedder, Pixels))
     try:
         with _quiet(), torch.no_grad():
             shapes = {"images": {0: torch.export.Dim("batch", min=1)}}
@@ -129,29 +147,32 @@ def _stable_sort() -> Any:
     return sort
 
 
-def _metadata(parameters: RunParameters, run: str) -> dict[str, str]:
+def _metadata(parameters: RunParameters, run: str, pixels: bool) -> dict[str, str]:
     training = parameters.training.input
     return {
         "svrn.run": run,
         "svrn.input": canonical_json(
             {"size": training.size, "interpolation": training.interpolation, "antialias": True, "channels": "RGB"}
         ),
+        "svrn.pixels": "uint8, normalised in the graph" if pixels else "float32, normalised by the caller",
         "svrn.normalisation": canonical_json({"mean": list(MEAN), "deviation": list(DEVIATION), "range": [0, 255]}),
         "svrn.inference": canonical_json(effective_inference(parameters)),
     }
 
 
-def _images(parameters: RunParameters, batch: int) -> Tensor:
-    side = parameters.training.input.size
-    return torch.randn(batch, 3, side, side, generator=torch.Generator().manual_seed(batch))
+def _images(parameters: RunParameters, batch: int, pixels: bool = False) -> Tensor:
+    side, chance = parameters.training.input.size, torch.Generator().manual_seed(batch)
+    if pixels:
+        return torch.randint(0, 256, (batch, 3, side, side), generator=chance, dtype=torch.uint8)
+    return torch.randn(batch, 3, side, side, generator=chance)
 
 
-def _compare(embedder: Embedder, parameters: RunParameters, form: Format, path: Path) -> tuple[int, float]:
+def _compare(embedder: nn.Module, parameters: RunParameters, form: Format, path: Path) -> tuple[int, float]:
     """The embeddings' length, and the greatest difference over batches of several sizes."""
     other = _read(form, path)
     worst, dimension = 0.0, 0
     for batch in CHECKED_BATCHES:
-        images = _images(parameters, batch)
+        images = _images(parameters, batch, isinstance(embedder, Pixels))
         wanted = embedder(images).numpy()
         given = other(images)
         dimension = wanted.shape[1]

@@ -83,11 +83,11 @@ def cluster_dry(project: Project, command: str) -> str:
 
 
 HOW: dict[str, Callable[[Project, str], str]] = {
-    r"make (tables|test|report|ui|env|bench|lint|campaign|schemas)": make_dry,
+    r"make (tables|test|report|ui|env|bench|lint|campaign|schemas|release|pictures)": make_dry,
     r"source .venv/bin/activate": lambda project, command: "",
     r"snakemake --cores all --resources gpu=8 all_tables": as_printed,
     r"snakemake all_tables --cores all --config suite=smoke": as_printed,
-    r"snakemake all_tables --cores all --config suite=\S+": dry,
+    r"snakemake all_tables --cores all( --config suite=\S+)?": dry,
     r"snakemake .*--workflow-profile .*": cluster_dry,
     r"svrn data verify veri776 --root /data/VeRi": with_data,
     r"svrn (doctor|plan)( --suite \w+)?": as_printed,

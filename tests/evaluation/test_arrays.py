@@ -76,7 +76,8 @@ def test_tracks_and_visible_parts_too() -> None:
 def test_a_result_has_metrics_queries_and_intervals(given: dict[str, Any]) -> None:
     result = svrn.evaluate(**given, map_at=5, top=3)
     assert set(result.metrics) == {"mAP", "CMC@1", "CMC@5", "CMC@10", "mINP", "mAP@5"}
-    assert result.queries["image"].tolist() == [str(row) for row in range(12)]
+    assert result.queries["image"].tolist() == [f"q{row:06d}" for row in range(12)]
+    assert all(name.startswith("g") for name in result.queries["top_images"][0])
     assert result.intervals(samples=50) == query_intervals(result.queries, 50)
     assert str(result).startswith(f"veri776: mAP {result.metrics['mAP']:.2f}, CMC@1")
 
@@ -164,6 +165,19 @@ def test_labels_come_back_as_they_were_given(given: dict[str, Any]) -> None:
     assert svrn.evaluate(**{**given, "query_features": frame}).queries["image"].tolist() == list(frame.index)
 
 
+def test_an_image_of_the_querys_name_is_the_query_itself(given: dict[str, Any]) -> None:
+    frame = pd.DataFrame(given["gallery_features"], index=[f"{row}.jpg" for row in range(60)])
+    vehicles = given["gallery_ids"]
+    named = svrn.evaluate(frame.iloc[:9], frame, vehicles[:9], vehicles, protocol="plain")
+    assert named.counts.junk == 9 and not (named.queries["image"] == named.queries["top_images"].str[1]).any()
+    numbered = frame.reset_index(drop=True)
+    counted = svrn.evaluate(numbered.iloc[:9], numbered, vehicles[:9], vehicles, protocol="plain")
+    assert counted.counts.junk == 0 and counted.metrics["CMC@1"] == 100
+    twice = pd.concat([frame, frame.iloc[:1]])
+    with pytest.raises(UserError, match="stands more than once in the index"):
+        svrn.evaluate(frame.iloc[:9], twice, vehicles[:9], np.append(vehicles, 0), protocol="plain")
+
+
 def changed(given: dict[str, Any], name: str, change: Any) -> dict[str, Any]:
     return {**given, name: change(given[name])}
 
@@ -200,6 +214,7 @@ def poisoned(x: np.ndarray, value: float) -> np.ndarray:
         ("query_cameras", lambda x: None, "none were given"),
         ("gallery_cameras", lambda x: [*x[:-1], None], "it is missing in row 59"),
         ("query_ids", lambda x: x + 1000, "none of the 12 queries has a match"),
+        ("gallery_ids", lambda x: x * 0, "all 60 gallery images are of one vehicle"),
     ],
 )
 def test_bad_input_is_one_clear_error(name: str, change: Any, message: str, given: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from retrieval_worlds import world
 
 from svrn.data.embeddings import Embeddings
 from svrn.evaluation.evaluator import evaluate
+from svrn.evaluation.intervals import paired_difference
 
 
 @pytest.mark.parametrize("alone", [(), (0,), (3,), (0, 1), (1, 3), (0, 1, 2)])
@@ -41,3 +42,12 @@ def test_means_and_spreads_over_draws_are_each_metrics_own() -> None:
     for metric, values in draws.items():
         assert named[metric] == pytest.approx(values.mean(), abs=1e-10)
         assert outcome.std[metric] == pytest.approx(values.std(ddof=1), abs=1e-10)
+
+
+def test_queries_are_paired_by_their_images_in_whatever_order_they_come() -> None:
+    manifest, embeddings = world(5, queries=20, gallery=60)
+    one, other = (evaluate(e, manifest, "plain").queries for e in (embeddings, world(6, queries=20, gallery=60)[1]))
+    found = paired_difference(one, other)
+    for seed in (1, 2):
+        again = paired_difference(one.sample(frac=1, random_state=seed), other.sample(frac=1, random_state=seed + 9))
+        assert again == found

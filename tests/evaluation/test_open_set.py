@@ -30,6 +30,8 @@ def test_rates_are_those_of_asking_one_by_one(seed: int, count: int, levels: int
     assert found.fpir.value <= fpir
     lower = np.nextafter(threshold, -np.inf)  # no lower threshold would do
     assert sum(best >= lower for best in queries.other.tolist()) > fpir * count
+    for value in set(queries.other.tolist()):  # a score that is the threshold reaches it
+        assert queries.answered(value).tolist() == [best >= value for best in queries.other.tolist()]
     present = [(a, b) for a, b in zip(queries.own.tolist(), queries.other.tolist(), strict=True) if a > NONE]
     missed = [not (a >= threshold and a > b) for a, b in present]
     if not present:
@@ -65,3 +67,10 @@ def test_confidence_is_in_the_first_candidate_of_a_gallery_that_may_lack_the_veh
     fewer = confidence(Candidates(np.where(np.arange(20_000) % 2, own, NONE), other, np.arange(20_000), 10))
     assert fewer is not None and fewer.offset == pytest.approx(made.offset, rel=0.05)
     assert confidence(Candidates(np.full(3, NONE), np.zeros(3), np.arange(3), 5)) is None
+
+
+def test_a_tie_with_another_vehicle_is_no_answer() -> None:
+    queries = Candidates(np.array([0.9, 0.9, 0.9, NONE]), np.array([0.9, 0.8, 0.95, 0.1]), np.arange(4), 9)
+    assert queries.missed(0.5).tolist() == [True, False, True]
+    assert queries.missed(0.9).tolist() == [True, False, True]
+    assert queries.missed(0.91).tolist() == [True, True, True]

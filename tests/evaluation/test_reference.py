@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import retrieval_twin as twin
@@ -37,6 +39,20 @@ def test_the_fast_path_gives_the_definitions_digits(protocol: str, levels: int) 
         expected = reference.evaluate(**columns, remove_junk=protocols.get(protocol).junk == "same-camera")
         found = evaluate(embeddings, manifest, protocol, options=Options(threads=1))
         assert found.scores.named() == expected
+
+
+@pytest.mark.parametrize("protocol", ["veriwild", "plain"])
+def test_a_query_that_stands_in_the_gallery_leaves_its_own_ranking(protocol: str) -> None:
+    for seed in range(6):
+        columns, (manifest, embeddings) = parts_of(seed, queries=0, gallery=60, vehicles=7, levels=2 * (seed % 2))
+        own = np.arange(0, 60, 3)
+        split = ["query+gallery" if row in own else "gallery" for row in range(60)]
+        both = replace(manifest, table=manifest.table.assign(split=split))
+        given = {name: columns[name.replace("query", "gallery")] for name in columns}
+        given |= {name: value[own] for name, value in given.items() if name.startswith("query")}
+        remove = protocols.get(protocol).junk == "same-camera"
+        expected = reference.evaluate(**given, itself=own.tolist(), remove_junk=remove)
+        assert evaluate(embeddings, both, protocol, options=Options(threads=1)).scores.named() == expected
 
 
 @given(seed=st.integers(0, 10**6), levels=st.sampled_from([0, 2]))

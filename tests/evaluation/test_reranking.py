@@ -10,7 +10,6 @@ from retrieval_worlds import world
 from svrn.data import protocols
 from svrn.data.manifest import Manifest
 from svrn.errors import UserError
-from svrn.evaluation import blocks
 from svrn.evaluation.evaluator import evaluate
 from svrn.evaluation.expansion import AverageExpansion, expanded
 from svrn.evaluation.grid import Grid, common_scale, on_grid
@@ -157,7 +156,7 @@ def test_nearest_are_those_of_a_full_sort(distance: str, levels: int, monkeypatc
     wide = grid.vectors().astype(np.float64)
     scores = wide @ wide.T - (0 if grid.half_norms is None else grid.half_norms)
     order = np.stack([np.lexsort((np.arange(90), -line)) for line in scores])
-    monkeypatch.setattr(blocks, "WORTH", 1)  # as for a gallery of any size: a product in each thread
+    monkeypatch.setattr("svrn.evaluation.nearest.WORTH", 1)  # as for a gallery of any size: a product in each thread
     two = {"chunk": 13, "threads": 2}
     for change in ({"chunk": 1}, {"chunk": 13}, two, {"precision": "float64"}, {"precision": "bfloat16"}):
         found = nearest(grid, grid, 11, Options(**{"threads": 1, **change}))

@@ -22,6 +22,7 @@ from svrn.data import protocols
 from svrn.data.embeddings import write_embeddings
 from svrn.data.manifest import Manifest, write_manifest
 from svrn.data.synthetic.cameras import camera
+from svrn.data.synthetic.world import world_named
 from svrn.evaluation.benchmark import Benchmark
 from svrn.evaluation.facts import facts_of
 from svrn.evaluation.options import Options
@@ -156,7 +157,7 @@ def test_intervals_are_of_vehicles_and_none_of_a_few(tmp_path: Path) -> None:
 def test_facts_are_those_that_are_known(tmp_path: Path) -> None:
     benchmark = known(6, tmp_path)
     facts = facts_of(benchmark.manifest)
-    assert facts["weather"].tolist() == [camera(int(one), 7).weather for one in facts["camera"]]
+    assert facts["weather"].tolist() == [camera(int(one), 7, world_named("street")).weather for one in facts["camera"]]
     assert facts["seen"].tolist() == [bool(one < 3) for one in facts["camera"]]
     elsewhere = replace(benchmark.manifest, root=tmp_path / "elsewhere")
     assert facts_of(elsewhere).columns.tolist() == ["camera", "colour", "viewpoint", "seen"]

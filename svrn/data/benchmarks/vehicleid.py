@@ -69,7 +69,7 @@ def _test_lists(folder: Path) -> dict[str, Path]:
                 )
             sizes[int(match[1])] = folder / name
     if not sizes:
-        raise Unusable("no test_list_N.txt in it", where=str(folder), mend="take the lists from the release again")
+        raise Unusable("no test_list_N.txt in it", where=str(folder), mend="put the test lists there")
     return {name: sizes[size] for size, name in name_test_sets(sizes, OFFICIAL_SETS).items()}
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from svrn.data.synthetic.planning import plan, train_digest
-from svrn.data.synthetic.presets import PRESETS, Preset, make_preset
+from svrn.data.synthetic.presets import Preset, make_preset, preset_named, presets
 
 if TYPE_CHECKING:
     from svrn.data.synthetic.images import Progress
 
-__all__ = ["PRESETS", "Preset", "make_preset", "plan", "render_benchmark", "train_digest"]
+__all__ = ["Preset", "make_preset", "plan", "preset_named", "presets", "render_benchmark", "train_digest"]
 
 
 def render_benchmark(

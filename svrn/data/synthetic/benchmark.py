@@ -14,6 +14,7 @@ from svrn.data.synthetic.layouts import LAYOUTS
 from svrn.data.synthetic.planning import TEST_SPLITS, images, parts
 from svrn.data.synthetic.presets import Preset, preset_named
 from svrn.data.synthetic.seeds import GENERATOR_VERSION, digest
+from svrn.data.synthetic.world import STREET
 from svrn.errors import UserError
 from svrn.files import disk_errors, sync_file_system, write_json
 
@@ -63,6 +64,8 @@ def render_benchmark(
         "split": split,
         "images_digest": digest([[image.key, image.digest] for image in (*train, *test)]),
     }
+    if chosen.look != STREET:
+        mark["look"] = chosen.look
     if _claim(out, mark):
         return out / NAME
     draw([*train, *test], chosen.pixels, cache, count, progress)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from svrn.data.synthetic.seeds import generator, pick, uniform
+from svrn.data.synthetic.world import World
 
 Rgb = tuple[float, float, float]
 
@@ -47,15 +48,10 @@ class Camera:
     seed: int
 
 
-PLACES = {"gantry": 0.36, "corner": 0.4, "roadside": 0.24}
-WEATHERS = {"sun": 0.42, "cloud": 0.26, "rain": 0.1, "dusk": 0.12, "night": 0.1}
-
-
-def camera(number: int, seed: int) -> Camera:
+def camera(number: int, seed: int, world: World) -> Camera:
     """Camera `number` (1, 2, ...) of the world `seed`; the first ones cover every kind of place and weather."""
     rng = generator("camera", seed, number)
-    places = ("gantry", "corner", "corner", "gantry", "roadside", "corner", "gantry", "roadside", "corner", "gantry")
-    skies = ("sun", "cloud", "sun", "dusk", "sun", "rain", "cloud", "sun", "night", "sun", "cloud", "sun")
+    places, skies = world.places, world.skies
     place, weather = places[(number - 1) % len(places)], skies[(number - 1) % len(skies)]
     low, high = {"gantry": (5.0, 7.0), "corner": (3.2, 6.0), "roadside": (2.2, 4.2)}[place]
     near = {"gantry": uniform(rng, -3.5, -0.5), "corner": uniform(rng, 4.0, 8.0), "roadside": uniform(rng, 6.5, 9.5)}[

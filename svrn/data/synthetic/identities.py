@@ -10,37 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from svrn.data.synthetic.models import RIMS, Model
+from svrn.data.synthetic.models import Model
 from svrn.data.synthetic.seeds import generator, pick, uniform
+from svrn.data.synthetic.world import World
 
 Rgb = tuple[float, float, float]
-
-COLOURS: dict[str, tuple[float, tuple[Rgb, ...]]] = {
-    "white": (0.30, ((0.84, 0.85, 0.85), (0.8, 0.79, 0.74))),
-    "black": (0.18, ((0.035, 0.037, 0.042), (0.05, 0.05, 0.055))),
-    "gray": (0.20, ((0.5, 0.51, 0.53), (0.36, 0.37, 0.39), (0.2, 0.21, 0.23))),
-    "red": (0.08, ((0.52, 0.05, 0.05), (0.4, 0.03, 0.07))),
-    "blue": (0.08, ((0.06, 0.16, 0.42), (0.08, 0.28, 0.56), (0.06, 0.1, 0.22))),
-    "golden": (0.05, ((0.56, 0.47, 0.3), (0.63, 0.55, 0.4))),
-    "brown": (0.04, ((0.24, 0.15, 0.09),)),
-    "yellow": (0.03, ((0.78, 0.6, 0.07),)),
-    "green": (0.03, ((0.08, 0.3, 0.16), (0.28, 0.45, 0.3))),
-    "orange": (0.02, ((0.76, 0.31, 0.05),)),
-}
-"""Name, natural frequency and shades (sRGB, 0 to 1); the ten colours that VeRi-776 names."""
-STICKER_COLOURS: tuple[Rgb, ...] = (
-    (0.9, 0.9, 0.88),
-    (0.86, 0.76, 0.1),
-    (0.1, 0.6, 0.25),
-    (0.75, 0.1, 0.12),
-    (0.1, 0.3, 0.75),
-    (0.9, 0.45, 0.08),
-    (0.55, 0.2, 0.6),
-    (0.12, 0.65, 0.7),
-    (0.06, 0.06, 0.07),
-    (0.9, 0.5, 0.65),
-)
-PLATES: dict[str, float] = {"blue": 0.6, "yellow": 0.12, "green": 0.16, "white": 0.08, "black": 0.04}
 
 
 @dataclass(frozen=True)
@@ -87,19 +61,21 @@ class Identity:
     seed: int
 
 
-def group_paint(number: int, key: tuple[str | int, ...]) -> tuple[str, Rgb]:
+def group_paint(number: int, key: tuple[str | int, ...], world: World) -> tuple[str, Rgb]:
     """The colour of the group `number` of the groups that share the model named by `key`: no two have the same."""
     rng = generator("paint", *key)
-    left = {name: weight for name, (weight, _) in COLOURS.items()}
+    left = {name: paint.weight for name, paint in world.colours.items()}
     name = pick(rng, left)
-    for _ in range(number % len(COLOURS)):
+    for _ in range(number % len(world.colours)):
         del left[name]
         name = pick(rng, left)
-    shades = COLOURS[name][1]
+    shades = world.colours[name].shades
     return name, shades[int(generator("shade", number, *key).integers(len(shades)))]
 
 
-def vehicle_identity(model: Model, colour: str, paint: Rgb, key: tuple[str | int, ...], drawings: int = 1) -> Identity:
+def vehicle_identity(
+    model: Model, colour: str, paint: Rgb, key: tuple[str | int, ...], world: World, drawings: int = 1
+) -> Identity:
     """The identity named by `key`, of this model and colour.
 
     drawings: how often what is flat on its sides (stickers, lettering, damage) is drawn; above 1 the vehicle has all
@@ -108,13 +84,13 @@ def vehicle_identity(model: Model, colour: str, paint: Rgb, key: tuple[str | int
     rng = generator("identity", *key)
     decals: list[Decal] = []
     items: list[Item] = []
-    _windscreen(rng, decals, items)
-    _flanks(rng, decals, model)
-    _rear(rng, decals, items, model)
-    _top(rng, decals, items, model)
+    _windscreen(rng, world, decals, items)
+    _flanks(rng, world, decals, model)
+    _rear(rng, world, decals, items, model)
+    _top(rng, world, decals, items, model)
     own_rims = rng.random() < 0.5
     for number in range(1, drawings):
-        _more_decals(generator("more decals", number, *key), decals, model)
+        _more_decals(generator("more decals", number, *key), world, decals, model)
     return Identity(
         model=model,
         colour=colour,
@@ -122,33 +98,22 @@ def vehicle_identity(model: Model, colour: str, paint: Rgb, key: tuple[str | int
         decals=tuple(decals),
         items=tuple(items),
         tint=uniform(rng, 0.1, 0.85),
-        seats=_choice(
-            rng,
-            (
-                (0.1, 0.1, 0.11),
-                (0.45, 0.4, 0.33),
-                (0.4, 0.07, 0.07),
-                (0.3, 0.3, 0.32),
-                (0.62, 0.6, 0.55),
-                (0.12, 0.2, 0.4),
-                (0.35, 0.2, 0.12),
-            ),
-        ),
-        rims=pick(rng, RIMS) if own_rims else model.rims,
+        seats=_choice(rng, world.seats),
+        rims=pick(rng, world.rims) if own_rims else model.rims,
         rim_shade=uniform(rng, 0.25, 0.8),
-        plate=pick(rng, PLATES),
+        plate=pick(rng, world.plates),
         dirt=uniform(rng, 0.0, 1.0),
         seed=int(rng.integers(2**31)),
     )
 
 
-def _more_decals(rng: np.random.Generator, decals: list[Decal], model: Model) -> None:
+def _more_decals(rng: np.random.Generator, world: World, decals: list[Decal], model: Model) -> None:
     """What is flat, drawn once more on every side; a second driver or roof rack has no place."""
     bodies: list[Item] = []
-    _windscreen(rng, decals, bodies)
-    _flanks(rng, decals, model)
-    _rear(rng, decals, bodies, model)
-    _top(rng, decals, bodies, model)
+    _windscreen(rng, world, decals, bodies)
+    _flanks(rng, world, decals, model)
+    _rear(rng, world, decals, bodies, model)
+    _top(rng, world, decals, bodies, model)
 
 
 def _choice(rng: np.random.Generator, options: tuple[Rgb, ...]) -> Rgb:
@@ -157,6 +122,7 @@ def _choice(rng: np.random.Generator, options: tuple[Rgb, ...]) -> Rgb:
 
 def _decal(
     rng: np.random.Generator,
+    world: World,
     face: str,
     pattern: str,
     a: tuple[float, float],
@@ -172,37 +138,42 @@ def _decal(
         uniform(rng, *b),
         uniform(rng, *w),
         uniform(rng, *h),
-        colour or _choice(rng, STICKER_COLOURS),
-        _choice(rng, STICKER_COLOURS),
+        colour or _choice(rng, world.stickers),
+        _choice(rng, world.stickers),
         int(rng.integers(2**31)),
     )
 
 
-def _windscreen(rng: np.random.Generator, decals: list[Decal], items: list[Item]) -> None:
+def _windscreen(rng: np.random.Generator, world: World, decals: list[Decal], items: list[Item]) -> None:
     """Two to four things in or behind the windscreen."""
     side = 1.0 if rng.random() < 0.5 else -1.0
     for _ in range(int(rng.integers(1, 4))):  # inspection and insurance stickers, mostly in the upper corners
         decals.append(
-            _decal(rng, "windscreen", "sticker", (side * 0.35, side * 0.82), (0.6, 0.9), (0.08, 0.17), (0.1, 0.2))
+            _decal(
+                rng, world, "windscreen", "sticker", (side * 0.35, side * 0.82), (0.6, 0.9), (0.08, 0.17), (0.1, 0.2)
+            )
         )
     if rng.random() < 0.3:
-        decals.append(_decal(rng, "windscreen", "band", (0.0, 0.0), (0.93, 0.97), (2.0, 2.0), (0.12, 0.2)))
+        decals.append(_decal(rng, world, "windscreen", "band", (0.0, 0.0), (0.93, 0.97), (2.0, 2.0), (0.12, 0.2)))
     if rng.random() < 0.4:
-        decals.append(_decal(rng, "windscreen", "sticker", (-0.8, 0.8), (0.08, 0.22), (0.12, 0.26), (0.12, 0.22)))
+        decals.append(
+            _decal(rng, world, "windscreen", "sticker", (-0.8, 0.8), (0.08, 0.22), (0.12, 0.26), (0.12, 0.22))
+        )
     for _ in range(int(rng.integers(0, 3))):
-        items.append(Item("dash", uniform(rng, -0.8, 0.8), 0.0, uniform(rng, 0.08, 0.2), _choice(rng, STICKER_COLOURS)))
+        items.append(Item("dash", uniform(rng, -0.8, 0.8), 0.0, uniform(rng, 0.08, 0.2), _choice(rng, world.stickers)))
     if rng.random() < 0.4:
-        items.append(Item("pendant", 0.0, 0.0, uniform(rng, 0.05, 0.1), _choice(rng, STICKER_COLOURS)))
-    shirt = _choice(rng, ((0.8, 0.8, 0.78), (0.15, 0.2, 0.45), (0.55, 0.1, 0.1), (0.1, 0.1, 0.1), (0.75, 0.65, 0.2)))
+        items.append(Item("pendant", 0.0, 0.0, uniform(rng, 0.05, 0.1), _choice(rng, world.stickers)))
+    shirt = _choice(rng, world.shirts)
     items.append(Item("driver", 0.5, 0.0, uniform(rng, 0.85, 1.1), shirt))
 
 
-def _flanks(rng: np.random.Generator, decals: list[Decal], model: Model) -> None:
+def _flanks(rng: np.random.Generator, world: World, decals: list[Decal], model: Model) -> None:
     """One to three things on both flanks and up to two on only one of them."""
     if rng.random() < 0.45:
         decals.append(
             _decal(
                 rng,
+                world,
                 "flanks",
                 pick(rng, {"stripe": 1.0, "double": 0.7, "wave": 0.5, "checker": 0.3}),
                 (0.5, 0.5),
@@ -215,6 +186,7 @@ def _flanks(rng: np.random.Generator, decals: list[Decal], model: Model) -> None
         decals.append(
             _decal(
                 rng,
+                world,
                 "flanks",
                 pick(rng, {"text": 1.0, "roundel": 0.8, "logo": 0.8}),
                 (0.3, 0.62),
@@ -227,6 +199,7 @@ def _flanks(rng: np.random.Generator, decals: list[Decal], model: Model) -> None
         decals.append(
             _decal(
                 rng,
+                world,
                 "flanks",
                 "strip",
                 (0.5, 0.5),
@@ -248,11 +221,12 @@ def _flanks(rng: np.random.Generator, decals: list[Decal], model: Model) -> None
                 "sticker": ((0.04, 0.08), (0.1, 0.22)),
             }.get(drawn, ((0.09, 0.22), (0.12, 0.3)))
             spot = {"panel": (0.38, 0.62), "mud": (0.15, 0.85)}.get(drawn, (0.2, 0.75))
-            decals.append(_decal(rng, side, drawn, spot, (0.3, 0.75), *size))
+            decals.append(_decal(rng, world, side, drawn, spot, (0.3, 0.75), *size))
     if model.type in ("van", "bus", "truck") and rng.random() < 0.7:
         decals.append(
             _decal(
                 rng,
+                world,
                 "flanks",
                 pick(rng, {"text": 1.0, "poster": 1.0}),
                 (0.25, 0.6),
@@ -263,14 +237,15 @@ def _flanks(rng: np.random.Generator, decals: list[Decal], model: Model) -> None
         )
 
 
-def _rear(rng: np.random.Generator, decals: list[Decal], items: list[Item], model: Model) -> None:
+def _rear(rng: np.random.Generator, world: World, decals: list[Decal], items: list[Item], model: Model) -> None:
     """Two to four things on the tail and the rear window."""
     for _ in range(int(rng.integers(1, 3))):
-        decals.append(_decal(rng, "tail", "sticker", (-0.85, 0.85), (0.3, 0.85), (0.1, 0.24), (0.12, 0.26)))
+        decals.append(_decal(rng, world, "tail", "sticker", (-0.85, 0.85), (0.3, 0.85), (0.1, 0.24), (0.12, 0.26)))
     if rng.random() < 0.55:
         decals.append(
             _decal(
                 rng,
+                world,
                 "rear_window",
                 pick(rng, {"sticker": 1.0, "text": 0.6, "band": 0.4}),
                 (-0.6, 0.6),
@@ -283,6 +258,7 @@ def _rear(rng: np.random.Generator, decals: list[Decal], items: list[Item], mode
         decals.append(
             _decal(
                 rng,
+                world,
                 "tail",
                 pick(rng, {"dent": 1.0, "text": 1.0, "stripe": 0.5}),
                 (-0.4, 0.4),
@@ -316,7 +292,7 @@ def _rear(rng: np.random.Generator, decals: list[Decal], items: list[Item], mode
             )
 
 
-def _top(rng: np.random.Generator, decals: list[Decal], items: list[Item], model: Model) -> None:
+def _top(rng: np.random.Generator, world: World, decals: list[Decal], items: list[Item], model: Model) -> None:
     """One to three things on the roof and the bonnet."""
     low = model.type not in ("bus", "truck")
     roof = pick(
@@ -332,7 +308,7 @@ def _top(rng: np.random.Generator, decals: list[Decal], items: list[Item], model
                 uniform(rng, 0.3, 0.6),
                 uniform(rng, -0.2, 0.2),
                 uniform(rng, 0.75, 1.1),
-                _choice(rng, STICKER_COLOURS),
+                _choice(rng, world.stickers),
             )
         )
     if low and rng.random() < 0.4:
@@ -347,12 +323,15 @@ def _top(rng: np.random.Generator, decals: list[Decal], items: list[Item], model
         )
     if low and rng.random() < 0.35:
         decals.append(
-            _decal(rng, "roof", "sunroof", (0.4, 0.65), (0.0, 0.0), (0.25, 0.7), (0.5, 0.62), (0.02, 0.02, 0.025))
+            _decal(
+                rng, world, "roof", "sunroof", (0.4, 0.65), (0.0, 0.0), (0.25, 0.7), (0.5, 0.62), (0.02, 0.02, 0.025)
+            )
         )
     elif rng.random() < 0.25:
         decals.append(
             _decal(
                 rng,
+                world,
                 "roof",
                 pick(rng, {"paint": 1.0, "roundel": 0.5, "number": 0.6}),
                 (0.5, 0.5),
@@ -365,6 +344,7 @@ def _top(rng: np.random.Generator, decals: list[Decal], items: list[Item], model
         decals.append(
             _decal(
                 rng,
+                world,
                 "bonnet",
                 pick(rng, {"stripe": 0.6, "double": 0.6, "sticker": 1.0, "mud": 0.8, "paint": 0.35, "scratch": 0.6}),
                 (0.3, 0.7),

@@ -19,6 +19,7 @@ from svrn.data.synthetic.models import vehicle_model
 from svrn.data.synthetic.presets import Preset, preset_named
 from svrn.data.synthetic.seeds import GENERATOR_VERSION, digest, generator, uniform
 from svrn.data.synthetic.shots import Shot
+from svrn.data.synthetic.world import world_named
 from svrn.errors import UserError
 
 SPLITS = ("train", "main", "unseen")
@@ -62,17 +63,18 @@ class PlannedImage:
 def vehicles(preset: Preset) -> list[PlannedVehicle]:
     """All identities: training first, then main, then unseen; main shares its models with training, unseen does not."""
     groups = {"train": preset.train_groups, "main": preset.test_groups, "unseen": preset.unseen_groups}
+    world = world_named(preset.look)
     result: list[PlannedVehicle] = []
     group = 0
     for split in SPLITS:
         for index in range(groups[split]):
             pool = "unseen" if split == "unseen" else "seen"
             model_number = index // preset.groups_per_model
-            colour, paint = group_paint(index % preset.groups_per_model, (preset.seed, split, model_number))
-            model = vehicle_model(model_number, pool, preset.seed)
+            colour, paint = group_paint(index % preset.groups_per_model, (preset.seed, split, model_number), world)
+            model = vehicle_model(model_number, pool, preset.seed, world)
             for member in range(preset.identities_per_group):
                 key = (preset.seed, split, index, member)
-                identity = vehicle_identity(model, colour, paint, key, preset.drawings)
+                identity = vehicle_identity(model, colour, paint, key, world, preset.drawings)
                 result.append(PlannedVehicle(len(result) + 1, split, group, identity))
             group += 1
     return result
@@ -80,7 +82,8 @@ def vehicles(preset: Preset) -> list[PlannedVehicle]:
 
 def images(preset: Preset) -> list[PlannedImage]:
     """All images, vehicle by vehicle, track by track, frame by frame."""
-    cameras = [camera(number, preset.seed) for number in range(1, preset.cameras + 1)]
+    world = world_named(preset.look)
+    cameras = [camera(number, preset.seed, world) for number in range(1, preset.cameras + 1)]
     seen_by = {each.number: digest("camera", each) for each in cameras}
     result = []
     for vehicle in vehicles(preset):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from svrn.config.documents import read_tree, validate
+from svrn.config.places import PARAMS, find, names
+from svrn.data.synthetic.world import STREET
 from svrn.errors import UserError
 
 
@@ -28,6 +31,8 @@ class Preset(BaseModel):
     """images of one pass"""
     pixels: int = Field(ge=32, le=1024)
     """the side of a square of each image's area"""
+    look: str = STREET
+    """what it is made of: a file in params/looks/"""
     drawings: int = Field(default=1, ge=1, le=5)
     """how often what is flat on an identity's sides is drawn: above 1, its details are many"""
 
@@ -65,80 +70,18 @@ def make_preset(**values: object) -> Preset:
         raise UserError(f"impossible preset: {first['msg']}", where=f"preset.{where}" if where else "preset") from None
 
 
-_SYNTHETIC = Preset(
-    name="synthetic",
-    seed=7,
-    train_groups=100,
-    test_groups=50,
-    unseen_groups=16,
-    identities_per_group=4,
-    groups_per_model=3,
-    cameras=20,
-    passes=6,
-    frames=2,
-    pixels=160,
-)
-_LIST = (
-    Preset(
-        name="tiny",
-        seed=32,
-        train_groups=2,
-        test_groups=2,
-        unseen_groups=1,
-        identities_per_group=4,
-        groups_per_model=1,
-        cameras=6,
-        passes=3,
-        frames=2,
-        pixels=72,
-    ),
-    Preset(
-        name="demo",
-        seed=7,
-        train_groups=48,
-        test_groups=24,
-        unseen_groups=8,
-        identities_per_group=4,
-        groups_per_model=3,
-        cameras=20,
-        passes=4,
-        frames=2,
-        pixels=144,
-    ),
-    _SYNTHETIC,
-    _SYNTHETIC.model_copy(update={"name": "detailed", "drawings": 3}),
-    Preset(  # the part parser's world: many models, few images of each; its vehicles are in no other preset
-        name="parsing",
-        seed=1000,
-        train_groups=100,
-        test_groups=12,
-        unseen_groups=12,
-        identities_per_group=4,
-        groups_per_model=1,
-        cameras=40,
-        passes=2,
-        frames=2,
-        pixels=144,
-    ),
-    Preset(
-        name="full",
-        seed=7,
-        train_groups=120,
-        test_groups=42,
-        unseen_groups=20,
-        identities_per_group=5,
-        groups_per_model=3,
-        cameras=24,
-        passes=9,
-        frames=6,
-        pixels=256,
-    ),
-)
-PRESETS: dict[str, Preset] = {preset.name: preset for preset in _LIST}
-
-
 def preset_named(name: str) -> Preset:
-    """A preset by its name; UserError with the names there are."""
-    if name not in PRESETS:
-        raise UserError(f"no preset {name!r}", mend=f"presets: {', '.join(PRESETS)}")
-    return PRESETS[name]
+    """A preset by its name in params/worlds/, the user's own files first.
+
+    Raises:
+        UserError: no such preset (with the names there are), or a mistake in its file.
+    """
+    file = PARAMS / "worlds" / f"{name}.yaml"
+    if not find(file).is_file():
+        raise UserError(f"no preset {name!r}", mend=f"presets: {', '.join(names(PARAMS / 'worlds'))}")
+    return validate(Preset, {"name": name, **read_tree(file)}, where=str(file))
+
+
+def presets() -> dict[str, Preset]:
+    """Every preset by its name, the user's own among them."""
+    return {name: preset_named(name) for name in names(PARAMS / "worlds")}

@@ -5,10 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+
+Name = TypeVar("Name", bound=str)
 
 GENERATOR_VERSION = 1
 """Raise it whenever a change alters any image; it is part of every image's digest."""
@@ -34,7 +37,7 @@ def uniform(rng: np.random.Generator, low: float, high: float) -> float:
     return round(low + (high - low) * float(rng.random()), 5)
 
 
-def pick(rng: np.random.Generator, weights: dict[str, float]) -> str:
+def pick(rng: np.random.Generator, weights: Mapping[Name, float]) -> Name:
     """One key drawn with its weight; keys in the order they are written."""
     names = list(weights)
     mark = float(rng.random()) * sum(weights.values())

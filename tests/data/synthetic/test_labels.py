@@ -12,7 +12,7 @@ from svrn.data.annotations.names import VIEWPOINTS, VIEWS_AS_MASKS
 from svrn.data.synthetic.cameras import camera
 from svrn.data.synthetic.identities import vehicle_identity
 from svrn.data.synthetic.labels import ImageLabels, label
-from svrn.data.synthetic.models import SHAPES, vehicle_model
+from svrn.data.synthetic.models import vehicle_model
 from svrn.data.synthetic.parts import Part
 from svrn.data.synthetic.picture import render
 from svrn.data.synthetic.planning import PlannedImage, images, viewpoint
@@ -21,6 +21,9 @@ from svrn.data.synthetic.raytrace import Tracer
 from svrn.data.synthetic.shots import Shot
 from svrn.data.synthetic.truth import CELLS, Truth
 from svrn.data.synthetic.vehicle import build_vehicle
+from svrn.data.synthetic.world import world_named
+
+STREET = world_named("street")
 
 # What the labels of every eighth image of tiny say. A change here means other labels: raise LABELS_VERSION in
 # svrn/config/annotations.py, and say so in CHANGELOG.md.
@@ -232,12 +235,12 @@ def test_what_hides_the_vehicle_hides_its_labels() -> None:
     assert (covered.keypoints[:, :2] == free.keypoints[:, :2]).all()
 
 
-@pytest.mark.parametrize("kind", list(SHAPES))
+@pytest.mark.parametrize("kind", list(STREET.shapes))
 def test_every_body_type_has_labels(kind: str) -> None:
-    models = (vehicle_model(index, "seen", 5) for index in range(64))
+    models = (vehicle_model(index, "seen", 5, STREET) for index in range(64))
     model = next(model for model in models if model.type == kind)
-    tracer = Tracer(build_vehicle(vehicle_identity(model, "red", (0.52, 0.05, 0.05), ("labels", kind))))
-    spot = replace(camera(3, 5), poles=(), leaves=0.0)
+    tracer = Tracer(build_vehicle(vehicle_identity(model, "red", (0.52, 0.05, 0.05), ("labels", kind), STREET)))
+    spot = replace(camera(3, 5, STREET), poles=(), leaves=0.0)
     planned = images(preset_named("tiny"))[0]
     for lane in (0, 1):
         shot = Shot(lane, sum(spot.zone) / 2, 0.1, 1.0, (0.05, 0.05, 0.05, 0.05), 1.0, 0.9, 0, 77)

@@ -22,12 +22,12 @@ from svrn.cli import main
 from svrn.data.benchmarks.build import build_manifest
 from svrn.data.synthetic import make_preset, plan, render_benchmark, train_digest
 from svrn.data.synthetic.images import cached
-from svrn.data.synthetic.presets import PRESETS
+from svrn.data.synthetic.presets import preset_named
 from svrn.errors import UserError
 
 pytestmark = pytest.mark.xdist_group("rendered")
 LAYOUTS = ("veri776", "vehicleid", "veriwild")
-TINY = PRESETS["tiny"]
+TINY = preset_named("tiny")
 
 
 @pytest.fixture(scope="module")

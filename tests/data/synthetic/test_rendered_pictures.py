@@ -12,7 +12,7 @@ from scipy.ndimage import binary_dilation
 
 from svrn.data.synthetic.cameras import camera, light
 from svrn.data.synthetic.identities import vehicle_identity
-from svrn.data.synthetic.models import SHAPES, vehicle_model
+from svrn.data.synthetic.models import vehicle_model
 from svrn.data.synthetic.parts import Part
 from svrn.data.synthetic.picture import render
 from svrn.data.synthetic.planning import viewpoint
@@ -20,12 +20,15 @@ from svrn.data.synthetic.raytrace import Tracer
 from svrn.data.synthetic.shots import Shot, view_of
 from svrn.data.synthetic.truth import decode, encode
 from svrn.data.synthetic.vehicle import build_vehicle
+from svrn.data.synthetic.world import world_named
+
+STREET = world_named("street")
 
 
 def _identity(kind: str, member: int = 0):
-    models = (vehicle_model(index, "seen", 5) for index in range(64))
+    models = (vehicle_model(index, "seen", 5, STREET) for index in range(64))
     model = next(model for model in models if model.type == kind)
-    return vehicle_identity(model, "red", (0.52, 0.05, 0.05), ("picture", kind, member))
+    return vehicle_identity(model, "red", (0.52, 0.05, 0.05), ("picture", kind, member), STREET)
 
 
 def _shot(lane: int, x: float) -> Shot:
@@ -35,10 +38,10 @@ def _shot(lane: int, x: float) -> Shot:
 @pytest.fixture(scope="module")
 def spot():
     """A clear camera that sees vehicles from a corner."""
-    return replace(camera(3, 5), poles=(), leaves=0.0, weather="cloud")
+    return replace(camera(3, 5, STREET), poles=(), leaves=0.0, weather="cloud")
 
 
-@pytest.mark.parametrize("kind", list(SHAPES))
+@pytest.mark.parametrize("kind", list(STREET.shapes))
 @pytest.mark.parametrize("lane", [0, 1])
 def test_every_body_type_shows_its_parts(kind, lane, spot):
     tracer = Tracer(build_vehicle(_identity(kind)))

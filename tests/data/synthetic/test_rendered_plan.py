@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from svrn.data.annotations.names import VIEWPOINTS
-from svrn.data.synthetic import PRESETS, make_preset, plan, train_digest
+from svrn.data.synthetic import make_preset, plan, preset_named, presets, train_digest
 from svrn.data.synthetic.cameras import camera
 from svrn.data.synthetic.planning import images, parts, plan_digest, vehicles, viewpoint
 from svrn.data.synthetic.seeds import canonical
 from svrn.data.synthetic.shots import Shot
+from svrn.data.synthetic.world import world_named
 from svrn.errors import UserError
 
 # A change here means other images: raise GENERATOR_VERSION, and say so in CHANGELOG.md.
@@ -52,7 +53,7 @@ def test_groups_share_model_and_colour_and_never_straddle_splits(name):
     assert (groups["model"].nunique() == 1).all()
     assert (groups["colour"].nunique() == 1).all()
     assert (groups["split"].nunique() == 1).all()
-    assert (groups["vehicle"].nunique() == PRESETS[name].identities_per_group).all()
+    assert (groups["vehicle"].nunique() == preset_named(name).identities_per_group).all()
     assert (table.groupby("vehicle")["group"].nunique() == 1).all()
 
 
@@ -64,7 +65,7 @@ def test_models_of_the_second_test_split_never_occur_in_training(name):
 
 
 def test_what_is_held_out_are_training_vehicles_by_whole_groups_that_are_not_trained_on():
-    planned = images(PRESETS["demo"])
+    planned = images(preset_named("demo"))
     known = {image.vehicle.number for image in planned if image.vehicle.split == "train"}
     made = parts(planned, "held-out")
     train, test = ({image.vehicle.number for image in part} for part in (made.train, made.test))
@@ -78,7 +79,7 @@ def test_what_is_held_out_are_training_vehicles_by_whole_groups_that_are_not_tra
 
 def test_holding_out_of_too_few_groups_is_refused():
     with pytest.raises(UserError, match="none can be held out"):
-        parts(images(PRESETS["tiny"]), "held-out")
+        parts(images(preset_named("tiny")), "held-out")
 
 
 def test_groups_of_one_model_and_split_have_colours_of_their_own():
@@ -87,7 +88,7 @@ def test_groups_of_one_model_and_split_have_colours_of_their_own():
 
 
 def test_every_identity_passes_different_cameras_several_frames_each(tiny):
-    preset = PRESETS["tiny"]
+    preset = preset_named("tiny")
     assert (tiny.groupby("vehicle")["camera"].nunique() == preset.passes).all()
     assert (tiny.groupby("track").size() == preset.frames).all()
     assert (tiny.groupby("track")["camera"].nunique() == 1).all()
@@ -103,7 +104,7 @@ def test_one_query_for_every_test_vehicle_and_camera(tiny):
 
 def test_near_duplicates_differ_in_several_details_on_every_side():
     members = {}
-    for image in images(PRESETS["tiny"]):
+    for image in images(preset_named("tiny")):
         members.setdefault(image.vehicle.group, {})[image.vehicle.number] = image.vehicle.identity
     for group in members.values():
         for one, other in combinations(group.values(), 2):
@@ -116,7 +117,7 @@ def test_near_duplicates_differ_in_several_details_on_every_side():
 
 
 def test_more_drawings_add_decals_and_change_nothing_else():
-    values = PRESETS["tiny"].model_dump()
+    values = preset_named("tiny").model_dump()
     plain, more = (vehicles(make_preset(**{**values, "drawings": number})) for number in (1, 3))
     for one, other in zip(plain, more, strict=True):
         kept = len(one.identity.decals)
@@ -126,14 +127,14 @@ def test_more_drawings_add_decals_and_change_nothing_else():
 
 
 def test_another_seed_or_size_is_another_world(tiny):
-    values = PRESETS["tiny"].model_dump()
+    values = preset_named("tiny").model_dump()
     for change in ({"seed": 33}, {"pixels": 73}):
         other = plan(make_preset(**{**values, **change}))
         assert not set(other["digest"]) & set(tiny["digest"])
 
 
 def test_a_larger_benchmark_keeps_what_a_smaller_one_has():
-    values = PRESETS["tiny"].model_dump()
+    values = preset_named("tiny").model_dump()
     more = plan(make_preset(**{**values, "train_groups": 4}))
     small = plan("tiny")
     kept = small[small["split"] == "train"]
@@ -141,7 +142,7 @@ def test_a_larger_benchmark_keeps_what_a_smaller_one_has():
 
 
 def test_sizes_of_the_presets():
-    full, demo = PRESETS["full"], PRESETS["demo"]
+    full, demo = preset_named("full"), preset_named("demo")
     assert full.identities["train"] >= 576
     assert full.identities["main"] >= 200
     assert 45_000 <= full.images <= 55_000
@@ -151,9 +152,9 @@ def test_sizes_of_the_presets():
     assert demo.identities["main"] == 96
     assert 2300 <= demo.images <= 2600
     assert len(plan("demo")) == demo.images
-    detailed, synthetic = PRESETS["detailed"], PRESETS["synthetic"]
+    detailed, synthetic = preset_named("detailed"), preset_named("synthetic")
     assert detailed == synthetic.model_copy(update={"name": "detailed", "drawings": 3})
-    assert all(4 <= preset.identities_per_group <= 6 for preset in PRESETS.values())
+    assert all(4 <= preset.identities_per_group <= 6 for preset in presets().values())
 
 
 @pytest.mark.parametrize(
@@ -172,11 +173,11 @@ def test_sizes_of_the_presets():
 )
 def test_an_impossible_preset_is_refused_by_name(change, named):
     with pytest.raises(UserError, match=named):
-        make_preset(**{**PRESETS["tiny"].model_dump(), **change})
+        make_preset(**{**preset_named("tiny").model_dump(), **change})
 
 
 def test_an_unknown_preset_names_the_known_ones():
-    with pytest.raises(UserError, match="tiny, demo, synthetic, detailed, parsing, full"):
+    with pytest.raises(UserError, match="demo, detailed, full, parsing, synthetic, tiny"):
         plan("huge")
 
 
@@ -187,7 +188,7 @@ def test_an_unknown_preset_names_the_known_ones():
     y=st.floats(-0.4, 0.4),
 )
 def test_viewpoints_agree_with_the_angle(number, lane, x, y):
-    spot = camera(number, 3)
+    spot = camera(number, 3, world_named("street"))
     shot = Shot(lane, x, y, 0.0, (0, 0, 0, 0), 1.0, 1.0, 0, 0)
     heading = math.pi if lane == 0 else 0.0
     towards = math.atan2(-(spot.lanes[lane] + y), -x) - heading  # of the camera, as the vehicle sees it
