@@ -29,7 +29,7 @@ def test_every_model_has_its_values():
     assert recorded().values.keys() == worlds().keys(), MEND
 
 
-@pytest.mark.parametrize("name", sorted(worlds()))
+@pytest.mark.parametrize("name", sorted(worlds().keys() & recorded().values.keys()))
 def test_a_training_gives_the_recorded_values(name, patterns, tmp_path, monkeypatch):
     monkeypatch.setenv("SVRN_CACHE", str(tmp_path / "cache"))
     before = recorded()
