@@ -76,9 +76,8 @@ def _labelled(source: Path, release: Release) -> Iterator[Entry]:
         name, vehicle = item.get("imageName") or "", item.get("vehicleID") or ""
         camera = _CAMERA.fullmatch(item.get("cameraID") or "")
         if unsafe_path(name) or "/" in name or not _is_image(name) or not _VEHICLE.fullmatch(vehicle) or not camera:
-            release.set_aside(
-                LIST_LINE, f"{source}: item {number}", f"imageName {name[:60]!r}, vehicleID {vehicle[:20]!r}"
-            )
+            what = f"imageName {name[:60]!r}, vehicleID {vehicle[:20]!r}"
+            release.set_aside(LIST_LINE, f"{source}: item {number}", what)
             continue
         yield Entry(name, f"{IMAGES}/{name}", int(vehicle), int(camera[1]), number)
 
