@@ -38,7 +38,7 @@ def read_cityflow(root: Path) -> Release:
     release = Release("cityflow", root, Findings())
     release.note_disk(IMAGES, folder_entries(root / IMAGES))
     source = root / LABELS
-    release.add(_labelled(source, release.findings), Membership(None, "train"), source)
+    release.add(_labelled(source, release), Membership(None, "train"), source)
     for row in release.rows.values():
         row.memberships.clear()
     hold_out(release)
@@ -59,8 +59,9 @@ def read_vehiclex(root: Path) -> Release:
     for path in sorted(filter(_is_image, release.on_disk)):
         name = path.rpartition("/")[2]
         match = _NAME.fullmatch(name)
+        release.read += 1
         if match is None:
-            release.findings.add(LABEL_UNKNOWN, root / path, f"{name[:60]!r} is not VEHICLE_cCAMERA_...")
+            release.set_aside(LABEL_UNKNOWN, root / path, f"{name[:60]!r} is not VEHICLE_cCAMERA_...")
             continue
         release.rows[name] = Row(path, int(match[1]), int(match[2]))
     if not release.rows:
@@ -69,12 +70,14 @@ def read_vehiclex(root: Path) -> Release:
     return release
 
 
-def _labelled(source: Path, findings: Findings) -> Iterator[Entry]:
+def _labelled(source: Path, release: Release) -> Iterator[Entry]:
     for number, item in enumerate(_items(source), 1):
+        release.read += 1
         name, vehicle = item.get("imageName") or "", item.get("vehicleID") or ""
         camera = _CAMERA.fullmatch(item.get("cameraID") or "")
         if unsafe_path(name) or "/" in name or not _is_image(name) or not _VEHICLE.fullmatch(vehicle) or not camera:
-            findings.add(LIST_LINE, f"{source}: item {number}", f"imageName {name[:60]!r}, vehicleID {vehicle[:20]!r}")
+            what = f"imageName {name[:60]!r}, vehicleID {vehicle[:20]!r}"
+            release.set_aside(LIST_LINE, f"{source}: item {number}", what)
             continue
         yield Entry(name, f"{IMAGES}/{name}", int(vehicle), int(camera[1]), number)
 

@@ -33,19 +33,20 @@ def read_vric(root: Path) -> Release:
     release = Release("vric", root, Findings())
     for name, (folder, membership) in LISTS.items():
         release.note_disk(folder, folder_entries(root / folder))
-        release.add(_entries(root / name, folder, release.findings), membership, root / name)
+        release.add(_entries(root / name, folder, release), membership, root / name)
     for path in release.on_disk:
         if path.lower().endswith(IMAGE_SUFFIXES) and path not in release.rows:
             release.unlisted.append(path)
     return release
 
 
-def _entries(source: Path, folder: str, findings: Findings) -> Iterator[Entry]:
-    for number, line in read_lines(source, findings):
+def _entries(source: Path, folder: str, release: Release) -> Iterator[Entry]:
+    for number, line in read_lines(source, release.findings):
+        release.read += 1
         tokens = line.split()
         problem = _problem(tokens)
         if problem:
-            findings.add(LIST_LINE, f"{source}:{number}", problem)
+            release.set_aside(LIST_LINE, f"{source}:{number}", problem)
             continue
         path = f"{folder}/{tokens[0]}"
         yield Entry(path, path, int(tokens[1]), int(tokens[2]), number)

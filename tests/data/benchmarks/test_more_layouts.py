@@ -12,7 +12,7 @@ from releases import jpeg, write
 from svrn.data.benchmarks.build import build_manifest
 from svrn.data.benchmarks.inspection import Inspection, inspect
 from svrn.data.benchmarks.obtain import MARKERS, find_benchmark, locate
-from svrn.data.protocols import trials
+from svrn.data.protocols import get, trials
 from svrn.errors import Unusable, UserError
 
 
@@ -68,18 +68,12 @@ def test_a_release_is_read_and_can_be_scored(tmp_path: Path, layout: str) -> Non
     root = WRITERS[layout](tmp_path / "one" / "deeper")
     assert locate(tmp_path / "one", layout) == root and layout in MARKERS  # type: ignore[arg-type]
     assert codes(looked(root, layout)) == set()
-    tests = find_benchmark(layout, Path("params")).benchmark.tests
+    tests = find_benchmark(layout, Path("params")).benchmark.protocols
     manifest = build_manifest(layout, layout, root, official=False, progress=silent, tests=tests)  # type: ignore[arg-type]
-    (trial,) = trials(manifest, _protocol(tests), "test")
+    (trial,) = trials(manifest, get(tests["test"][0]), "test")
     assert len(trial.query.images) and len(trial.gallery.images)
     trained = set(manifest.members("train")["vehicle"])
     assert trained and not trained & set(manifest.table.loc[~manifest.table["split"].eq("train"), "vehicle"])
-
-
-def _protocol(tests: object):  # type: ignore[no-untyped-def]
-    from svrn.data import protocols
-
-    return protocols.get(tests["test"].protocols[0])  # type: ignore[index]
 
 
 def test_vric_keeps_equal_names_of_its_folders_apart(tmp_path: Path) -> None:
