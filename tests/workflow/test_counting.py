@@ -103,7 +103,10 @@ def test_an_evaluation_option_trains_nothing(project: Project, study: Study) -> 
     project.replace("params/base.yaml", "normalise: false", "normalise: true")
     jobs = project.planned()
     assert "train" not in jobs
-    assert jobs["embed"] == len(study.embeddings) and jobs["evaluate"] == len(study.evaluations)
+    after = load_study("smoke")  # methods that normalise by themselves have nothing to do
+    new = set(after.embeddings) - set(study.embeddings)
+    assert jobs["embed"] == len(new) > len(study.embeddings) / 2
+    assert jobs["evaluate"] == len([one for one in after.evaluations.values() if one.key not in study.evaluations])
 
 
 def test_a_deleted_file_costs_its_own_step(project: Project, study: Study) -> None:
@@ -126,7 +129,6 @@ def test_a_deleted_file_costs_its_own_step(project: Project, study: Study) -> No
 
 def test_freed_space_is_not_filled_again(project: Project, study: Study) -> None:
     shutil.rmtree("data")
-    shutil.rmtree("results/mlflow")
     assert project.planned() == {}
     project.replace("params/tables/table3.yaml", "{count: 4}", "{count: 4, share_weights: true}")
     jobs = project.planned()
@@ -144,11 +146,11 @@ def test_a_run_made_anew_makes_what_hangs_on_it_anew(project: Project, study: St
     assert jobs["cells"] == 1 and jobs["table"] == 1
 
 
-def test_suites_share_runs(project: Project) -> None:
+def test_suites_share_runs(project: Project, study: Study) -> None:
     suites = project.folder / "params" / "suites"
     shutil.copy(suites / "smoke.yaml", suites / "again.yaml")
     jobs = project.planned(suite="again")
     assert set(jobs) == {"cells", "metrics", "sync_tracking", "table", "timing"}
     text = (suites / "again.yaml").read_text()
     (suites / "again.yaml").write_text(text.replace("seeds: [0]", "seeds: [0, 1]"))
-    assert project.planned(suite="again")["train"] == 10
+    assert project.planned(suite="again")["train"] == len(study.runs)

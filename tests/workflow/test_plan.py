@@ -44,7 +44,9 @@ def by_stages(study: Study, count: int) -> Run:
     return next(
         run
         for run in study.runs.values()
-        if run.parameters.model.stages.count == count and run.parameters.model.unified.enabled == (count > 1)
+        if run.parameters.method.name == "svrn"
+        and run.parameters.model.stages.count == count
+        and run.parameters.model.unified.enabled == (count > 1)
     )
 
 
