@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+import pandas as pd
 
 from svrn.data.protocols import Protocol, Rows, Trial
 from svrn.evaluation.blocks import Work, each_block
@@ -105,9 +106,7 @@ def pair_scores(
     queries, own = same_vehicle(trial.query, items)
     scorer = Scorer(items, query, gallery)
     scores = scorer.of(queries, own)
-    junk = np.zeros(len(own), dtype=bool)
-    if protocol.junk == "same-camera":
-        junk = items.cameras[own] == trial.query.cameras[queries]
+    junk = is_junk(trial.query, items, protocol, queries, own)
     genuine = Pairs(queries[~junk], own[~junk], scores[~junk])
     ordered = np.sort(genuine.scores)
     count = len(trial.query) * len(items) - len(own)
@@ -148,6 +147,15 @@ def same_vehicle(rows: Rows, items: Items) -> tuple[Ints, Ints]:
     queries = np.repeat(np.arange(len(rows)), lengths)
     within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     return queries, by_vehicle[np.repeat(first, lengths) + within]
+
+
+def is_junk(rows: Rows, items: Items, protocol: Protocol, queries: Ints, own: Ints) -> Flags:
+    """Which of some pairs of one vehicle the protocol takes out: a query's own image under every one."""
+    itself = pd.Index(items.names if items.single else []).get_indexer(pd.Index(rows.images))
+    junk: Flags = own == itself[queries]
+    if protocol.junk == "same-camera":
+        junk |= items.cameras[own] == rows.cameras[queries]
+    return junk
 
 
 class Scorer:

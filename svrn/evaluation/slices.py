@@ -27,7 +27,7 @@ from svrn.evaluation.impostors import Floats, Ints
 from svrn.evaluation.items import Items, gallery_items
 from svrn.evaluation.mistakes import mistakes_of
 from svrn.evaluation.options import Options
-from svrn.evaluation.pairs import Scorer, same_vehicle
+from svrn.evaluation.pairs import Scorer, is_junk, same_vehicle
 from svrn.evaluation.results import Evaluation
 from svrn.files import atomic_write
 
@@ -81,9 +81,7 @@ def _matches(
         items, query, gallery = benchmark.on_grid(trial, options)
         scorer = Scorer(items, query, gallery)
         queries, own = same_vehicle(trial.query, items)
-        kept = np.ones(len(own), dtype=bool)
-        if benchmark.protocol.junk == "same-camera":
-            kept = items.cameras[own] != trial.query.cameras[queries]
+        kept = ~is_junk(trial.query, items, benchmark.protocol, queries, own)
         queries, own = queries[kept], own[kept]
         scores = scorer.of(queries, own)
         # By rank: equal scores have as many before them, so which of them is which is the same.

@@ -60,3 +60,10 @@ def test_a_row_of_the_ground_truth_is_read(plate: tuple[float, float, float, flo
     read = Known.of(row)
     assert read.image == one.image and read.plate == one.plate
     assert (read.parts == one.parts).all() and (read.details == one.details).all()
+
+
+def test_controls_lie_on_the_vehicle_and_not_on_what_hides_it() -> None:
+    for seed in range(30):
+        one = known(seed)
+        control = where(one, "details' control", 16, 16)
+        assert (one.parts[control] == Part.BODY).all() and (one.details[control] == 0).all()

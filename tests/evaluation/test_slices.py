@@ -25,6 +25,7 @@ from svrn.data.synthetic.cameras import camera
 from svrn.data.synthetic.world import world_named
 from svrn.evaluation.benchmark import Benchmark
 from svrn.evaluation.facts import facts_of
+from svrn.evaluation.mistakes import _wrong_first
 from svrn.evaluation.options import Options
 from svrn.evaluation.slices import slices_of, student, worst
 
@@ -197,3 +198,11 @@ def test_the_command_prints_the_worst_and_writes_three_tables(tmp_path: Path) ->
     sizes = pd.read_parquet(tmp_path / "o/gallery-sizes.parquet")
     assert sizes["mAP"].iloc[-1] == pytest.approx(found.evaluation.scores.map)
     assert pd.read_parquet(tmp_path / "o/mistakes.parquet")["relation"].tolist() == found.mistakes["relation"].tolist()
+
+
+def test_the_first_image_that_counts_is_the_first_that_is_kept() -> None:
+    images = ["a", "b", "c"]
+    assert _wrong_first(images, [False, False, True], [True, False, False], True) == "b"
+    assert _wrong_first(images, [False, True, False], [True, False, False], True) is None
+    assert _wrong_first(images, [False, False, False], [True, True, True], True) is None
+    assert _wrong_first(images, [False, False, True], [False, False, False], False) is None

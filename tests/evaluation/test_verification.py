@@ -20,6 +20,7 @@ from svrn.errors import UserError
 from svrn.evaluation.benchmark import Benchmark
 from svrn.evaluation.evaluator import evaluate
 from svrn.evaluation.options import Options
+from svrn.evaluation.slices import slices_of
 from svrn.evaluation.verification import Verification, verify, write_verification
 
 ONE = Options(threads=1)
@@ -179,5 +180,24 @@ def test_what_cannot_be_asked_is_said() -> None:
         verify(side(told_apart(9, vehicles=3)), ONE)
     manifest, embeddings = told_apart(9)
     apart = manifest.table.assign(vehicle=np.arange(len(manifest.table)))
-    with pytest.raises(UserError, match="no pair of one vehicle"):
+    with pytest.raises(UserError, match="none of the 60 queries of test set 'test' has a match"):
         verify(side((replace(manifest, table=apart), embeddings)), ONE)
+
+
+def test_a_query_that_is_in_the_gallery_too_is_no_pair_with_itself() -> None:
+    manifest, embeddings = told_apart(10)
+    table = manifest.table
+    both = table["split"].where(table["split"] == "gallery", "query+gallery")
+    for protocol in ("plain", "veri776"):
+        made = side((replace(manifest, table=table.assign(split=both)), embeddings), protocol)
+        found = verify(made, ONE)
+        vehicles, cameras = (table[name].to_numpy(dtype=int) for name in ("vehicle", "camera"))
+        asked = np.flatnonzero(table["split"] == "query")
+        same = vehicles[asked, None] == vehicles
+        junk = asked[:, None] == np.arange(len(table))
+        if protocol == "veri776":
+            junk |= same & (cameras[asked, None] == cameras)
+        assert (found.genuine, found.junk) == ((same & ~junk).sum(), junk.sum())
+        assert found.impostors == (~same).sum()
+        slices = slices_of(made, ONE)
+        assert slices.slices["mAP"].iloc[0] == pytest.approx(slices.evaluation.scores.map)
