@@ -5,6 +5,7 @@ Sections, equations and "reading" numbers refer to the SVRN paper and to docs/re
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
@@ -18,7 +19,8 @@ class Backbone(Strict):
 
     name: str = Field(
         "resnet50",
-        description="resnet18/34/50/101, resnet50_ibn_a, efficientnet_lite0, small_cnn, or timm:NAME, torchvision:NAME",
+        description="resnet18/34/50/101, resnet50_ibn_a, efficientnet_lite0, small_cnn, or timm:NAME, torchvision:NAME;"
+        " a plain transformer of timm (timm:vit_small_patch16_224) too",
     )
     weights: Literal["imagenet", "random", "file"] = Field("imagenet", description="what it starts from")
     file: str | None = Field(None, description="weights file (safetensors or a plain state dict) for weights: file")
@@ -31,6 +33,17 @@ class Backbone(Strict):
         if (self.weights == "file") != (self.file is not None):
             raise ValueError("backbone.file is given exactly when backbone.weights is `file`")
         return self
+
+    @model_validator(mode="after")
+    def _one_stride(self) -> Backbone:
+        if self.patch() is not None and self.last_stride != 1:
+            raise ValueError(f"{self.name} has one stride from its first block on: last_stride must be 1")
+        return self
+
+    def patch(self) -> int | None:
+        """Side of the patches that a plain vision transformer of timm reads, in pixels; None for another network."""
+        found = re.fullmatch(r"timm:(?:vit|deit3?|flexivit)_\w*?patch(\d+)_[\w.]+", self.name)
+        return None if found is None else int(found[1])
 
 
 class Stages(Strict):
@@ -275,12 +288,18 @@ class RunParameters(Strict):
 
     @model_validator(mode="after")
     def _method_fits(self) -> RunParameters:
+        size, patch = self.training.input.size, self.model.backbone.patch()
+        if patch is not None and size % patch:
+            near = max(1, round(size / patch)) * patch
+            raise ValueError(f"input.size {size} is not a multiple of the backbone's patches, {patch}: {near} is near")
         self.method.check(self)
         return self
 
     def map_side(self) -> int:
-        """Side of the last block's map in pixels, as a convolutional network makes it of this input."""
-        side = self.training.input.size
+        """Side of the last block's map in pixels, as a convolutional network makes it of this input, or in patches."""
+        side, patch = self.training.input.size, self.model.backbone.patch()
+        if patch is not None:
+            return side // patch
         for _ in range(4 if self.model.backbone.last_stride == 1 else 5):  # every halving rounds up, as padding does
             side = -(-side // 2)
         return side

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from svrn.backbones import build_blocks
+from svrn.backbones import Blocks, build_blocks
 from svrn.backbones.folding import FoldedBlocks, fold
 from svrn.config.parameters import Inference, RunParameters
 from svrn.errors import UserError
@@ -36,7 +36,7 @@ class MethodNetwork(nn.Module):
         if sizes.identities < 1:
             raise UserError(f"a network needs at least one identity, got {sizes.identities}")
         self.model, self.method, self.identities = run.model, run.method, sizes.identities
-        made = build_blocks(run.model.backbone)
+        made = self.make_trunk(run)
         self.channels, self.strides = made.channels, made.strides
         self.trunk = nn.ModuleList(made.blocks)
         self.copies = nn.ModuleDict()
@@ -45,6 +45,10 @@ class MethodNetwork(nn.Module):
             block.requires_grad_(False).eval()
 
     # --- what a room may override -----------------------------------------------------------------------------------
+
+    def make_trunk(self, run: RunParameters) -> Blocks:
+        """The four blocks of the trunk; the run's backbone by default."""
+        return build_blocks(run.model.backbone)
 
     def forward(self, seen: Seen) -> Output:
         """All branches of a batch. Classifies (`Branch.logits`) where the batch has labels."""
