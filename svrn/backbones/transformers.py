@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from svrn.backbones.blocks import weights_of_file
+from svrn.backbones.blocks import Blocks, weights_of_file
 from svrn.backbones.pixels import Renormalise
 from svrn.backbones.weights import load_checked
 from svrn.config.parameters import Backbone
@@ -49,6 +50,27 @@ def load_transformer(backbone: Backbone) -> Any:
         _check_patches(state, network, backbone)
         load_checked(network, _fitted(state, cast(Any, network)), str(backbone.file), ignored=_LEFT_OUT)
     return network
+
+
+def build(backbone: Backbone) -> Blocks:
+    """A plain vision transformer as four blocks on maps: a quarter of its layers each, at the stride of its patches.
+
+    A map's positions are the patch tokens. The class token and other tokens before the patches are dropped, so that
+    masks on maps fall on tokens and nothing else carries what they hide; patches and positions are in the first block,
+    the last norm in the fourth.
+
+    Raises:
+        UserError: as `load_transformer`; fewer than four layers.
+    """
+    network = load_transformer(backbone)
+    layers = list(network.blocks)
+    if len(layers) < 4:
+        raise UserError(f"{backbone.name} has {len(layers)} layers, four blocks need four", where=_WHERE)
+    cuts = [len(layers) * part // 4 for part in range(5)]
+    blocks = [TokenMap(layers[first:last]) for first, last in itertools.pairwise(cuts)]
+    blocks[0].embed, blocks[3].norm = Patches(network, class_token=False), network.norm
+    width, stride = int(network.embed_dim), int(network.patch_embed.proj.stride[0])
+    return Blocks((blocks[0], blocks[1], blocks[2], blocks[3]), (width,) * 4, (stride,) * 4)
 
 
 def _plain_kinds() -> tuple[type, ...]:
@@ -156,9 +178,13 @@ class TokenMap(nn.Module):
     embed: from images to tokens, in the first block. norm: after the layers, in the last one.
     """
 
-    def __init__(self, layers: list[nn.Module], embed: Patches | None = None, norm: nn.Module | None = None) -> None:
+    embed: Patches | None
+    norm: nn.Module | None
+
+    def __init__(self, layers: list[nn.Module]) -> None:
         super().__init__()
-        self.embed, self.layers, self.norm = embed, nn.ModuleList(layers), norm
+        self.embed = self.norm = None
+        self.layers = nn.ModuleList(layers)
 
     def forward(self, values: Tensor) -> Tensor:
         """values: images [B, 3, H, W] where there is an `embed`, else a map."""
