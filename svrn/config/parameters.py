@@ -216,9 +216,15 @@ class Batches(Strict):
 class Optimisation(Strict):
     """Optimiser and schedule (section IV-B; reading 18)."""
 
-    optimiser: Literal["adam", "sgd"] = "adam"
+    optimiser: Literal["adam", "sgd", "adamw"] = Field("adam", description="adamw is beyond the paper")
     lr: float = Field(1e-4, gt=0)
     head_lr_factor: float = Field(1.0, gt=0, description="learning rate of everything new over that of the backbone")
+    layer_decay: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="beyond the paper: the rate of a backbone's layer over that of the next one; 1: off",
+    )
     weight_decay: float = Field(1e-4, ge=0)
     epochs: int = Field(80, ge=1)
     batches_per_epoch: int | None = Field(None, ge=1, description="null: images / (P x K), rounded down, at least 1")
@@ -226,6 +232,9 @@ class Optimisation(Strict):
     milestones: tuple[int, ...] = Field((40, 70), description="epochs after which the rate falls, for `steps`")
     gamma: float = Field(0.1, gt=0, le=1)
     warmup_steps: int = Field(0, ge=0, description="beyond the paper: linear warm-up")
+    average: float = Field(
+        0.0, ge=0, lt=1, description="beyond the paper: decay of a moving average of the weights, the model; 0: none"
+    )
 
 
 class Numerics(Strict):
