@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Renormalise(nn.Module):
@@ -18,7 +18,7 @@ class Renormalise(nn.Module):
 
     def __init__(self, mean: Sequence[float] = (0.5, 0.5, 0.5), deviation: Sequence[float] = (0.5, 0.5, 0.5)) -> None:
         super().__init__()
-        ours, spread = torch.tensor(_IMAGENET_MEAN), torch.tensor(_IMAGENET_STD)
+        ours, spread = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
         theirs = torch.tensor(tuple(deviation))
         self.register_buffer("scale", (spread / theirs).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("shift", ((ours - torch.tensor(tuple(mean))) / theirs).view(1, 3, 1, 1), persistent=False)
