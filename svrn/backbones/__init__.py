@@ -1,4 +1,7 @@
-"""Backbones through one door: any of them becomes four blocks with strides 4, 8, 16 and 32 (16 with last stride 1)."""
+"""Backbones through one door: any of them becomes four blocks, with strides 4, 8, 16 and 32 (16 with last stride 1).
+
+A plain vision transformer has one stride, that of its patches, in all four.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +25,12 @@ def build_blocks(backbone: Backbone) -> Blocks:
         return efficientnet.build(backbone)
     if name == "small_cnn":
         return small.build(backbone)
-    from svrn.backbones import generic, resnet  # torchvision: seconds of import that the others do without
+    from svrn.backbones import generic, resnet, transformers  # torchvision: seconds of import that others do without
 
     if name in resnet.NAMES:
         return resnet.build(backbone)
+    if backbone.patch() is not None:
+        return transformers.build(backbone)
     if name.startswith(("timm:", "torchvision:")):
         return generic.build(backbone)
     known = ", ".join([*resnet.NAMES, "efficientnet_lite0", "small_cnn", "timm:NAME", "torchvision:NAME"])

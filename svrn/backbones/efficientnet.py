@@ -7,37 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from svrn.backbones.blocks import Blocks, usual_strides, weights_of_file
 from svrn.backbones.depthwise import quick_depthwise
 from svrn.backbones.norms import plain_norms
+from svrn.backbones.pixels import Renormalise
 from svrn.backbones.weights import load_checked, read_weights
 from svrn.config.parameters import Backbone
 
 _CHANNELS = (24, 40, 112, 320)  # of the four blocks; the 1280-channel layer before the ImageNet classifier is left out
 _REPEATS = (1, 2, 2, 3, 3, 4, 1)  # blocks in each of the architecture's seven groups
 _LEFT_OUT = ("conv_head.", "bn2.", "classifier.")
-
-_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_OWN_MEAN = _OWN_STD = 0.5  # what these weights were trained with
-
-
-class Renormalise(nn.Module):
-    """From images normalised with ImageNet's mean and deviation to mean and deviation 0.5, which these weights know."""
-
-    scale: Tensor
-    shift: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        mean, std = torch.tensor(_IMAGENET_MEAN), torch.tensor(_IMAGENET_STD)
-        self.register_buffer("scale", (std / _OWN_STD).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("shift", ((mean - _OWN_MEAN) / _OWN_STD).view(1, 3, 1, 1), persistent=False)
-
-    def forward(self, images: Tensor) -> Tensor:
-        return torch.addcmul(self.shift.to(images), images, self.scale.to(images))
 
 
 def build(backbone: Backbone) -> Blocks:

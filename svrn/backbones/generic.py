@@ -33,7 +33,7 @@ def build(backbone: Backbone) -> Blocks:
     """
     library, _, name = backbone.name.partition(":")
     pretrained = backbone.weights == "imagenet"
-    network = _timm(name, pretrained) if library == "timm" else _torchvision(name, pretrained)
+    network = create_timm(name, pretrained) if library == "timm" else _torchvision(name, pretrained)
     if backbone.weights == "file":
         load_checked(network, weights_of_file(backbone), str(backbone.file))
     return cut(network, backbone.name, backbone.last_stride)
@@ -74,7 +74,12 @@ def _last_of(stride: int, maps: list[Tensor]) -> int:
     return max(number for number, one in enumerate(_strides(maps)) if one <= stride)
 
 
-def _timm(name: str, pretrained: bool) -> nn.Module:
+def create_timm(name: str, pretrained: bool) -> nn.Module:
+    """timm's network `name`.
+
+    Raises:
+        UserError: there is none, or its ImageNet weights cannot be had.
+    """
     import timm
 
     if not timm.is_model(name):

@@ -20,6 +20,9 @@ EVALUATION_SEMANTICS = 2
 
 KEY_LENGTH = 12
 
+#: Options of the optimisation that came after runs were recorded, at the values that leave everything as it was.
+_LATER_OPTIONS = {"layer_decay": 1.0, "average": 0.0}
+
 
 def canonical_json(value: Any) -> str:
     """One text for one value: sorted keys, no spaces, shortest float form; NaN and infinity are refused."""
@@ -73,6 +76,9 @@ def _effective_training(parameters: RunParameters) -> dict[str, Any]:
     tree = parameters.training.model_dump(mode="json", exclude={"losses"})
     tree["losses"] = parameters.method.losses_identity(parameters)
     schedule = tree["optimisation"]
+    for name, off in _LATER_OPTIONS.items():
+        if schedule[name] == off:
+            del schedule[name]
     if schedule["schedule"] == "cosine":
         del schedule["milestones"], schedule["gamma"]
     else:

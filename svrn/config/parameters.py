@@ -5,6 +5,7 @@ Sections, equations and "reading" numbers refer to the SVRN paper and to docs/re
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 from pydantic import Field, SerializeAsAny, field_validator, model_validator
@@ -18,7 +19,8 @@ class Backbone(Strict):
 
     name: str = Field(
         "resnet50",
-        description="resnet18/34/50/101, resnet50_ibn_a, efficientnet_lite0, small_cnn, or timm:NAME, torchvision:NAME",
+        description="resnet18/34/50/101, resnet50_ibn_a, efficientnet_lite0, small_cnn, or timm:NAME, torchvision:NAME;"
+        " a plain transformer of timm (timm:vit_small_patch16_224) too",
     )
     weights: Literal["imagenet", "random", "file"] = Field("imagenet", description="what it starts from")
     file: str | None = Field(None, description="weights file (safetensors or a plain state dict) for weights: file")
@@ -31,6 +33,17 @@ class Backbone(Strict):
         if (self.weights == "file") != (self.file is not None):
             raise ValueError("backbone.file is given exactly when backbone.weights is `file`")
         return self
+
+    @model_validator(mode="after")
+    def _one_stride(self) -> Backbone:
+        if self.patch() is not None and self.last_stride != 1:
+            raise ValueError(f"{self.name} has one stride from its first block on: last_stride must be 1")
+        return self
+
+    def patch(self) -> int | None:
+        """Side of the patches that a plain vision transformer of timm reads, in pixels; None for another network."""
+        found = re.fullmatch(r"timm:(?:vit|deit3?|flexivit)_\w*?patch(\d+)_[\w.]+", self.name)
+        return None if found is None else int(found[1])
 
 
 class Stages(Strict):
@@ -203,9 +216,15 @@ class Batches(Strict):
 class Optimisation(Strict):
     """Optimiser and schedule (section IV-B; reading 18)."""
 
-    optimiser: Literal["adam", "sgd"] = "adam"
+    optimiser: Literal["adam", "sgd", "adamw"] = Field("adam", description="adamw is beyond the paper")
     lr: float = Field(1e-4, gt=0)
     head_lr_factor: float = Field(1.0, gt=0, description="learning rate of everything new over that of the backbone")
+    layer_decay: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="beyond the paper: the rate of a backbone's layer over that of the next one; 1: off",
+    )
     weight_decay: float = Field(1e-4, ge=0)
     epochs: int = Field(80, ge=1)
     batches_per_epoch: int | None = Field(None, ge=1, description="null: images / (P x K), rounded down, at least 1")
@@ -213,6 +232,9 @@ class Optimisation(Strict):
     milestones: tuple[int, ...] = Field((40, 70), description="epochs after which the rate falls, for `steps`")
     gamma: float = Field(0.1, gt=0, le=1)
     warmup_steps: int = Field(0, ge=0, description="beyond the paper: linear warm-up")
+    average: float = Field(
+        0.0, ge=0, lt=1, description="beyond the paper: decay of a moving average of the weights, the model; 0: none"
+    )
 
 
 class Numerics(Strict):
@@ -275,12 +297,18 @@ class RunParameters(Strict):
 
     @model_validator(mode="after")
     def _method_fits(self) -> RunParameters:
+        size, patch = self.training.input.size, self.model.backbone.patch()
+        if patch is not None and size % patch:
+            near = max(1, round(size / patch)) * patch
+            raise ValueError(f"input.size {size} is not a multiple of the backbone's patches, {patch}: {near} is near")
         self.method.check(self)
         return self
 
     def map_side(self) -> int:
-        """Side of the last block's map in pixels, as a convolutional network makes it of this input."""
-        side = self.training.input.size
+        """Side of the last block's map in pixels, as a convolutional network makes it of this input, or in patches."""
+        side, patch = self.training.input.size, self.model.backbone.patch()
+        if patch is not None:
+            return side // patch
         for _ in range(4 if self.model.backbone.last_stride == 1 else 5):  # every halving rounds up, as padding does
             side = -(-side // 2)
         return side

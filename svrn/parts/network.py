@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from svrn.backbones import build_blocks
+from svrn.backbones import Blocks, build_blocks
 from svrn.backbones.folding import FoldedBlocks, fold
 from svrn.config.parameters import Inference, RunParameters
 from svrn.errors import UserError
@@ -36,7 +36,7 @@ class MethodNetwork(nn.Module):
         if sizes.identities < 1:
             raise UserError(f"a network needs at least one identity, got {sizes.identities}")
         self.model, self.method, self.identities = run.model, run.method, sizes.identities
-        made = build_blocks(run.model.backbone)
+        made = self.make_trunk(run)
         self.channels, self.strides = made.channels, made.strides
         self.trunk = nn.ModuleList(made.blocks)
         self.copies = nn.ModuleDict()
@@ -45,6 +45,10 @@ class MethodNetwork(nn.Module):
             block.requires_grad_(False).eval()
 
     # --- what a room may override -----------------------------------------------------------------------------------
+
+    def make_trunk(self, run: RunParameters) -> Blocks:
+        """The four blocks of the trunk; the run's backbone by default."""
+        return build_blocks(run.model.backbone)
 
     def forward(self, seen: Seen) -> Output:
         """All branches of a batch. Classifies (`Branch.logits`) where the batch has labels."""
@@ -99,6 +103,19 @@ class MethodNetwork(nn.Module):
     def backbone_parameters(self) -> list[nn.Parameter]:
         """Parameters that come with the backbone's weights: the trunk's and its copies'."""
         return [*self.trunk.parameters(), *self.copies.parameters()]
+
+    def backbone_levels(self) -> list[list[nn.Parameter]]:
+        """`backbone_parameters` by depth, nearest to the image first: a level for every block, or for the patches and
+        every layer of a transformer. Copies lie with what they copy; what lies elsewhere is in the last level."""
+        remaining = {id(one): one for one in self.backbone_parameters()}
+        levels: list[list[nn.Parameter]] = []
+        for number, block in enumerate(self.trunk, 1):
+            copies = [one for name, one in self.copies.items() if _block_of(name) == number]
+            for parts in zip(*(_levels_of(one) for one in (block, *copies)), strict=True):
+                own = [one for part in parts for module in part for one in module.parameters()]
+                levels.append([remaining.pop(id(one)) for one in own if id(one) in remaining])
+        levels[-1] += remaining.values()
+        return [level for level in levels if level]
 
     def train(self, mode: bool = True) -> MethodNetwork:
         """As usual, except that frozen blocks stay in evaluation mode."""
@@ -167,6 +184,17 @@ def check_batch(network: nn.Module, images: Tensor) -> None:
     """
     if network.training and len(images) < 2:
         raise UserError("a training batch needs at least two images", where="training.batches")
+
+
+def _levels_of(block: nn.Module) -> list[list[nn.Module]]:
+    """A block's modules by depth: one level, or one for its patches and one for each of its `layers`."""
+    layers = getattr(block, "layers", None)
+    if not isinstance(layers, nn.ModuleList):
+        return [[block]]
+    embed, norm = getattr(block, "embed", None), getattr(block, "norm", None)
+    levels: list[list[nn.Module]] = [[layer] for layer in layers]
+    levels[-1] += [] if norm is None else [norm]
+    return levels if embed is None else [[embed], *levels]
 
 
 def _copy_name(branch: str, block: int) -> str:

@@ -20,13 +20,14 @@ _STORED = {"exp_avg": "mean", "exp_avg_sq": "square", "step": "steps", "momentum
 def build_optimiser(
     network: MethodNetwork, optimisation: Optimisation, losses: nn.Module | None = None
 ) -> torch.optim.Optimizer:
-    """torch's Adam, or SGD with momentum 0.9, over the network's groups, fused.
+    """torch's Adam or AdamW, or SGD with momentum 0.9, over the network's groups, fused.
 
     A parameter without a gradient is left alone.
     """
     groups = parameter_groups(network, optimisation, losses)
-    if optimisation.optimiser == "adam":
-        return torch.optim.Adam(groups, betas=_BETAS, eps=_EPSILON, fused=True)
+    if optimisation.optimiser != "sgd":
+        kind = torch.optim.Adam if optimisation.optimiser == "adam" else torch.optim.AdamW
+        return kind(groups, betas=_BETAS, eps=_EPSILON, fused=True)
     optimiser = torch.optim.SGD(groups, lr=optimisation.lr, momentum=_MOMENTUM, fused=True)
     _begin_momenta(optimiser)
     return optimiser

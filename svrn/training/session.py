@@ -188,8 +188,7 @@ def _finish(
 ) -> None:
     """The model, the log, and last of all run.json; then the checkpoints are not needed any more."""
     run_dir, events = job.run_dir, trainer.events
-    state = trainer.network.state_dict()
-    model_digest = save_tensors(state, run_dir / "model.safetensors", {"run": job.run.key})
+    model_digest = save_tensors(trainer.model(), run_dir / "model.safetensors", {"run": job.run.key})
     trainer.log.write(run_dir / "train.parquet")
     cuda = device.type == "cuda"
     # ru_maxrss is in KiB on Linux

@@ -17,6 +17,7 @@ from svrn.files import write_json
 from svrn.parts.losses import MethodLosses
 from svrn.parts.network import MethodNetwork
 from svrn.parts.output import Seen
+from svrn.training.average import MovingAverage
 from svrn.training.checkpoints import Checkpoint, load_newest, save_checkpoint, steps_saved
 from svrn.training.device import autocast_type, compiled, random_states, restore_random
 from svrn.training.distributed import Group, with_global_batch_norm
@@ -68,6 +69,8 @@ class Trainer:
             with_global_batch_norm(self.network, device.type == "cuda")
         self.losses = losses.to(device)
         self.optimiser = build_optimiser(self.network, optimisation, self.losses)
+        average = optimisation.average
+        self.average = MovingAverage(self.network, average) if average > 0 else None
         self.base_rates = [float(one["lr"]) for one in self.optimiser.param_groups]
         self.parts = ("total", *losses.names)
         self.loss_step = self._loss_step()
@@ -97,6 +100,8 @@ class Trainer:
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         tensors |= {f"losses.{name}": value for name, value in self.losses.state_dict().items()}
         tensors |= {f"optimiser.{name}": value for name, value in optimiser_tensors(self.optimiser).items()}
+        if self.average is not None:
+            tensors |= {f"average.{name}": value for name, value in self.average.values.items()}
         tensors |= random_states(self.device)
         tensors["log"] = self.log.tensor()
         facts = {
@@ -106,6 +111,10 @@ class Trainer:
         }
         return Checkpoint(self.step, tensors, facts)
 
+    def model(self) -> dict[str, Tensor]:
+        """What the training leaves: the network's tensors, or their moving average where one is asked for."""
+        return self.network.state_dict() if self.average is None else self.average.values
+
     def restore(self) -> bool:
         """Go back to the newest sound checkpoint; whether there was one."""
         found = load_newest(self.folder, self.key, self.progress.say if self.group.main else lambda _: None)
@@ -114,6 +123,8 @@ class Trainer:
         self.network.load_state_dict(_under(found.tensors, "network."))
         self.losses.load_state_dict(_under(found.tensors, "losses."))
         restore_optimiser(self.optimiser, _under(found.tensors, "optimiser."))
+        if self.average is not None:
+            self.average.restore(_under(found.tensors, "average."))
         self.scaler.load_state_dict(found.facts["scaler"])
         restore_random(found.tensors, self.device)
         self.log.restore(found.facts["log_columns"], found.tensors["log"])
@@ -206,6 +217,8 @@ class Trainer:
         self.scaler.step(self.optimiser)
         self.scaler.update()
         self.step += 1
+        if self.average is not None:
+            self.average.update(self.step)
         if len(self._pending) >= self.parameters.execution.log_every:
             self._settle()
         if self.group.main and self.log.rows:

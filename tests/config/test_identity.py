@@ -75,6 +75,9 @@ def test_keys_stay_what_they_were() -> None:
         {"training": {"losses": {"dcc": {"normalise": False}}}},
         {"model": {"salience": {"strength": 0.5}}},
         {"training": {"numerics": {"precision": "bfloat16"}}},
+        {"training": {"optimisation": {"optimiser": "adamw"}}},
+        {"training": {"optimisation": {"layer_decay": 0.75}}},
+        {"training": {"optimisation": {"average": 0.99}}},
     ],
 )
 def test_what_a_run_is_made_from_changes_its_key(overlay: Tree) -> None:
@@ -94,6 +97,7 @@ def test_other_images_are_another_run() -> None:
         ({}, {"training": {"losses": {"single_space": {"margin": 0.9}}}}),
         ({}, {"training": {"losses": {"triplet": {"scale": 3.0}}}}),
         ({}, {"training": {"optimisation": {"milestones": [40, 70, 200]}}}),
+        ({}, {"training": {"optimisation": {"layer_decay": 1.0, "average": 0.0}}}),
         (BASELINE, {"model": {"salience": {"grid": 4, "rule": "literal"}}}),
         (BASELINE, {"model": {"unified": {"layers": 1}}}),
         (BASELINE, {"training": {"losses": {"vcc": {"margin": 0.9}, "reward_weight": 3.0}}}),

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from svrn.parts.losses.pairs import hinge
+from svrn.parts.losses.pairs import hinge, soft_hinge
 
 
 def identity_loss(logits: list[Tensor], labels: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -25,6 +25,13 @@ def triplet_loss(features: Iterable[Tensor], labels: Tensor, margin: float) -> T
     same = labels.unsqueeze(0) == labels.unsqueeze(1)
     others = same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
     return torch.stack([hinge(stage, others, ~same, margin) for stage in features]).sum()
+
+
+def soft_triplet_loss(features: Iterable[Tensor], labels: Tensor) -> Tensor:
+    """`triplet_loss` with a soft margin, log(1 + exp(.)) in the place of the hinge (Hermans et al., 2017)."""
+    same = labels.unsqueeze(0) == labels.unsqueeze(1)
+    others = same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+    return torch.stack([soft_hinge(stage, others, ~same) for stage in features]).sum()
 
 
 def circle_loss(features: Iterable[Tensor], labels: Tensor, margin: float, scale: float) -> Tensor:

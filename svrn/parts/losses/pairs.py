@@ -11,6 +11,7 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 FLOOR = 1e-12
 """Of squared distances: the root has no gradient at 0."""
@@ -48,9 +49,20 @@ def hinge(features: Tensor, positive: Tensor, negative: Tensor, margin: float) -
     features: [M, R]; positive, negative: [M, M] bool. Anchors without a partner of either kind do not count; with no
     anchor left the result is 0, with a gradient of 0.
     """
+    gaps = _hard_gaps(features, positive, negative)
+    return features.float().sum() * 0.0 if gaps is None else torch.relu(gaps + margin).mean()
+
+
+def soft_hinge(features: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+    """`hinge` with a soft margin: mean over anchors of log(1 + exp(D(farthest positive) - D(nearest negative)))."""
+    gaps = _hard_gaps(features, positive, negative)
+    return features.float().sum() * 0.0 if gaps is None else F.softplus(gaps).mean()
+
+
+def _hard_gaps(features: Tensor, positive: Tensor, negative: Tensor) -> Tensor | None:
+    """D(farthest positive) - D(nearest negative) of every anchor that has both, [A]; None without any."""
     features = features.float()
     anchors, farthest, nearest = hardest(pairwise_distances(features), positive, negative)
     if len(anchors) == 0:
-        return features.sum() * 0.0
-    gap = distance(features, anchors, farthest) - distance(features, anchors, nearest)
-    return torch.relu(gap + margin).mean()
+        return None
+    return distance(features, anchors, farthest) - distance(features, anchors, nearest)
