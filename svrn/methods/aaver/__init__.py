@@ -1,0 +1,1 @@
+"""AAVER, adaptive attention for vehicle re-identification: a second path on key-points chosen by orientation."""
