@@ -45,7 +45,7 @@ ERRORS = (
     errno.EPERM,
 )
 #: Calls of each command that fail in `make test`: spread over all it makes.
-A_FEW = 6
+A_FEW = 3
 
 
 @dataclass(frozen=True)
