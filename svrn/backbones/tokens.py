@@ -51,7 +51,7 @@ class MapPatches(nn.Module):
         patches = self.projection(features)
         tokens = patches.flatten(2).transpose(1, 2)
         tokens = tokens + resampled(self.positions, self.side, (patches.shape[-2], patches.shape[-1]))
-        return torch.cat([self.first.expand(len(tokens), -1, -1).to(tokens), tokens], 1)
+        return torch.cat([self.first.expand(tokens.shape[0], -1, -1).to(tokens), tokens], 1)
 
 
 def is_transformer(backbone: Backbone) -> bool:

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, cast
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from svrn.backbones.blocks import Blocks, weights_of_file
 from svrn.backbones.pixels import Renormalise
@@ -119,14 +120,19 @@ def resampled(positions: Tensor, side: int, grid: tuple[int, int]) -> Tensor:
     """
     if grid == (side, side):
         return positions
-    return _resampling(side, grid).to(positions) @ positions
+    return torch.from_numpy(_resampling(side, grid)).to(positions) @ positions
 
 
 @lru_cache(maxsize=8)
-def _resampling(side: int, grid: tuple[int, int]) -> Tensor:
+def _resampling(side: int, grid: tuple[int, int]) -> npt.NDArray[np.float32]:
     """[rows * columns, side * side]: what each new place takes of each old one."""
-    places = torch.eye(side * side).reshape(side * side, 1, side, side)
-    return F.interpolate(places, size=grid, mode="bilinear", align_corners=False).flatten(1).T.contiguous()
+    return np.kron(_along(side, grid[0]), _along(side, grid[1])).astype(np.float32)
+
+
+def _along(old: int, new: int) -> npt.NDArray[np.float64]:
+    """[new, old]: bilinear shares along one side, as `torch.nn.functional.interpolate` without aligned corners."""
+    places = ((np.arange(new) + 0.5) * old / new - 0.5).clip(0, old - 1)
+    return np.maximum(0.0, 1 - np.abs(places[:, None] - np.arange(old)[None]))
 
 
 class Patches(nn.Module):
@@ -167,7 +173,7 @@ class Patches(nn.Module):
         tokens = self.norm(patches.flatten(2).transpose(1, 2))
         tokens = tokens + resampled(self.positions, self.side, (patches.shape[-2], patches.shape[-1]))
         if self.first is not None:
-            tokens = torch.cat([self.first.expand(len(tokens), -1, -1).to(tokens), tokens], 1)
+            tokens = torch.cat([self.first.expand(tokens.shape[0], -1, -1).to(tokens), tokens], 1)
         made: Tensor = self.before(tokens)
         return made
 
@@ -194,4 +200,4 @@ class TokenMap(nn.Module):
             tokens = layer(tokens)
         if self.norm is not None:
             tokens = self.norm(tokens)
-        return tokens.transpose(1, 2).reshape(len(tokens), -1, *grid).contiguous()
+        return tokens.transpose(1, 2).reshape(tokens.shape[0], -1, *grid).contiguous()

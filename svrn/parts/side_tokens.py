@@ -51,7 +51,7 @@ class SideVectors(nn.Module):
         by_camera, of_camera = sums.sum(1)[camera.clamp(min=0)], (counts.sum(1) * 1.0)[camera.clamp(min=0)]
         by_view, of_view = sums.sum(0)[view.clamp(min=0)], counts.sum(0)[view.clamp(min=0)]
         mean = sums.sum((0, 1)) / counts.sum().clamp(min=1)
-        result = mean.expand(len(camera), -1)
+        result = mean.expand(camera.shape[0], -1)
         for place, total, number in ((view, by_view, of_view), (camera, by_camera, of_camera)):
             usable = (place >= 0) & (number > 0)
             result = torch.where(usable.unsqueeze(1), total / number.clamp(min=1).unsqueeze(1), result)

@@ -9,6 +9,7 @@ import model_twins as twins
 import pytest
 import timm
 import torch
+import yaml
 from building import build_network, total_loss
 from method_worlds import run_of_method, sizes_of, some_side
 from safetensors.torch import save_file
@@ -24,6 +25,7 @@ from svrn.methods.rooms import build_losses
 from svrn.methods.rooms import build_network as build_method
 from svrn.methods.svrn import critic
 from svrn.parts.output import Seen, Targets
+from svrn.runs.export import TOLERANCE, export
 
 NAME = "vit_tiny_patch16_224"
 TINY = Backbone(name=f"timm:{NAME}", weights="random", frozen_blocks=1)
@@ -163,6 +165,27 @@ def test_svrn_learns_on_a_transformer_and_leaves_its_frozen_block() -> None:
     lacking = [n for n, one in net.named_parameters() if one.requires_grad and one.grad is None]
     assert lacking == []
     assert all(not one.requires_grad for one in net.trunk[0].parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "backbone"),
+    [
+        ("svrn", {}, TINY),
+        ("transreid", {"side": "none"}, TINY),
+        ("transreid", {"side": "none"}, Backbone(name="small_cnn", weights="random")),
+    ],
+)
+def test_transformers_are_exported_for_any_number_of_images(
+    name: str, own: dict[str, Any], backbone: Backbone, tmp_path: Path
+) -> None:
+    run = run_of_method(name, {"method": own} if own else {})
+    run = run.model_copy(update={"model": run.model.model_copy(update={"backbone": backbone})})
+    folder, sizes = tmp_path / "abc123", sizes_of(run)
+    folder.mkdir()
+    save_file(dict(build_method(run, sizes).state_dict()), folder / "model.safetensors")
+    content = {"parameters": run.model_dump(mode="json"), "identities": sizes.identities}
+    (folder / "config.yaml").write_text(yaml.safe_dump(content))
+    assert export(folder, "torch-export", tmp_path / "out.pt2").disagreement <= TOLERANCE
 
 
 @pytest.mark.parametrize("name", ["bot", "cal", "gfb", "pcb", "pven", "san", "scsn", "transreid"])

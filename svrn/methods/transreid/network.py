@@ -96,8 +96,7 @@ class Network(MethodNetwork):
 
     def forward(self, seen: Seen) -> Output:
         check_batch(self, seen.images)
-        kept = (seen.chance or self.chance(len(seen.images))).get("kept")
-        kept = None if kept is None else kept.to(seen.images.device)
+        kept = self._kept(seen)
         tokens = self.tokens(seen, kept)
         *_, last = (layer for block in self._token_blocks() for layer in block.layers)
         classify, depth = seen.labels is not None, len(self.rates)
@@ -111,6 +110,11 @@ class Network(MethodNetwork):
         branches = [head(one, classify) for head, one in zip(self.heads, features, strict=True)]
         return Output(tuple(branches), {}, pictures)
 
+    def _kept(self, seen: Seen) -> Tensor | None:
+        """What `chance` drew for the batch, in training."""
+        drawn = (seen.chance or self.chance(len(seen.images))) if self.training else {}
+        return drawn["kept"].to(seen.images.device) if "kept" in drawn else None
+
     def tokens(self, seen: Seen, kept: Tensor | None) -> Tensor:
         """The tokens [B, 1 + N, D] that both last layers see."""
         values = self.run_blocks(seen.images, last=self.maps) if self.maps else seen.images
@@ -119,7 +123,7 @@ class Network(MethodNetwork):
             if block.embed is not None:
                 values = block.embed(values)
                 if self.told is not None:
-                    values = values + self.told(seen.side, len(values)).unsqueeze(1).to(values)
+                    values = values + self.told(seen.side, values.shape[0]).unsqueeze(1).to(values)
             for layer in block.layers:
                 if number + 1 < depth:
                     values = run_layer(layer, values, None if kept is None else kept[:, number])
