@@ -22,7 +22,7 @@ def build_network(run: RunParameters, sizes: Sizes) -> MethodNetwork:
 
 
 def build_losses(run: RunParameters, sizes: Sizes) -> MethodLosses:
-    """The losses of a run; they draw nothing at random."""
+    """The losses of a run; what of them learns is drawn from torch's own generator, after the network."""
     return cast(MethodLosses, _room(run, "losses").Losses(run, sizes))
 
 

@@ -46,6 +46,7 @@ SMALL: dict[str, Any] = {
 OWN: dict[str, dict[str, Any]] = {
     "pcb": {"method": {"stripes": 2, "length": 8}},
     "saver": {"method": {"latent": 8, "pretrain_steps": 2}},
+    "vami": {"method": {"length": 8}},
 }
 
 
