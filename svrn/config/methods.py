@@ -78,6 +78,10 @@ class MethodParameters(Strict):
         """The side information that the run reads; none by default."""
         return Needs()
 
+    def camera_styles(self, run: RunParameters) -> bool:
+        """Whether the training reads how each camera's images look; then `needs` names the camera."""
+        return False
+
     def branches(self, run: RunParameters) -> int:
         """How many features of an image the network makes, that fusion joins."""
         return 1

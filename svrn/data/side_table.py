@@ -41,6 +41,11 @@ class SideTable:
         """Those of all images, [N, A] int64, -1 where unknown; None where none are asked for."""
         return self._whole.attributes
 
+    @property
+    def camera(self) -> Tensor | None:
+        """Those of all images, [N] int64, places in the vocabulary, -1 where unknown; None where none are asked for."""
+        return self._whole.camera
+
     def part(self, start: int, stop: int) -> SideTable:
         """That of images `start` to `stop`, without the last."""
         masks = None if self._masks is None else self._masks[start:stop]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from svrn.data.side import Side, Vocabulary
+    from svrn.data.styles import CameraStyles
 
 
 @dataclass(frozen=True)
@@ -19,13 +20,15 @@ class Sizes:
     identities: N, the number of training vehicles. images: how many training images, 0 where it is not known (a
     trained run that is opened). vocabulary: of the side information that the method reads, None where it reads none.
     attributes: [N, A] int64, those of each training vehicle by their places in the vocabulary, -1 where unknown; None
-    where the method reads none and where a trained run is opened.
+    where the method reads none and where a trained run is opened. styles: how each camera's training images look; None
+    likewise.
     """
 
     identities: int
     images: int = 0
     vocabulary: Vocabulary | None = None
     attributes: Tensor | None = None
+    styles: CameraStyles | None = None
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,14 @@ import yaml
 
 from svrn.config.annotations import SIDECAR, side_digest
 from svrn.config.identity import TRAINING_SEMANTICS
+from svrn.config.parameters import RunParameters
 from svrn.config.study import Run
 from svrn.data.cache import ImageStore, cache_folder
 from svrn.data.loading import TrainingBatches, TrainingImages, training_images
 from svrn.data.manifest import Manifest
 from svrn.data.side import Vocabulary
 from svrn.data.side_table import SideTable, learn_vocabulary, side_table
+from svrn.data.styles import camera_styles
 from svrn.errors import UserError
 from svrn.files import disk_errors, make_folder, write_json, write_text
 from svrn.locks import release, try_lock
@@ -124,10 +126,7 @@ def train_process(job: Job, group: Group, stop: StopRequest, progress: Progress)
     store = ImageStore(images.files, images.fingerprints, training.input, folder=folder, workers=execution.workers)
     vocabulary, side = _side_information(job, images)
     batches = TrainingBatches(images, store, training, rank=group.rank, world=group.world, side=side)
-    told = None if side is None else side.attributes
-    labels = torch.from_numpy(images.labels)
-    attributes = None if told is None else vehicle_attributes(labels, told, images.identities)
-    sizes = Sizes(images.identities, len(images.files), vocabulary, attributes)
+    sizes = _sizes(parameters, images, store, vocabulary, side)
     network = build_network(parameters, sizes)
     losses = build_losses(parameters, sizes)
     trainer = Trainer(run.key, parameters, network, losses, batches, run_dir, device, group, events, stop, progress)
@@ -163,6 +162,24 @@ def _side_information(job: Job, images: TrainingImages) -> tuple[Vocabulary | No
     if not needs.training:
         return vocabulary, None
     return vocabulary, side_table(job.manifest, folder, images.names, needs.training, vocabulary, part="train")
+
+
+def _sizes(
+    parameters: RunParameters,
+    images: TrainingImages,
+    store: ImageStore,
+    vocabulary: Vocabulary | None,
+    side: SideTable | None,
+) -> Sizes:
+    """What the run's network is built for: all of it follows from the training images."""
+    told = None if side is None else side.attributes
+    labels = torch.from_numpy(images.labels)
+    attributes = None if told is None else vehicle_attributes(labels, told, images.identities)
+    styles = None
+    if parameters.method.camera_styles(parameters):
+        assert vocabulary is not None and side is not None and side.camera is not None
+        styles = camera_styles(store.fetch, side.camera.numpy(), len(vocabulary.cameras))
+    return Sizes(images.identities, len(images.files), vocabulary, attributes, styles)
 
 
 def _describe(job: Job, sizes: Sizes, device: torch.device) -> None:

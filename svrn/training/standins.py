@@ -6,6 +6,7 @@ import torch
 
 from svrn.config.parameters import RunParameters
 from svrn.data.side import Vocabulary
+from svrn.data.styles import CameraStyles
 from svrn.parts.output import Sizes
 
 WORDS = 4  # cameras, and values of every attribute
@@ -23,4 +24,11 @@ def sizes_by_chance(run: RunParameters, identities: int, images: int, words: int
     if needs.training.attributes:
         shape = (identities, len(needs.training.attributes))
         attributes = torch.randint(-1, words, shape, generator=torch.Generator().manual_seed(0))
-    return Sizes(identities, images, vocabulary, attributes)
+    styles = _styles(words) if run.method.camera_styles(run) else None
+    return Sizes(identities, images, vocabulary, attributes, styles)
+
+
+def _styles(cameras: int) -> CameraStyles:
+    chance = torch.Generator().manual_seed(1)
+    mean, deviation = (low + 0.2 * torch.rand(cameras, 3, generator=chance) for low in (0.4, 0.1))
+    return CameraStyles(mean, deviation, 0)
