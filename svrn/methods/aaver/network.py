@@ -64,10 +64,11 @@ class Network(MainBranchNetwork):
         branches: tuple[Branch, ...] = (whole, both)
         if classify and not plain:
             classifiers = (self.head.classifier, self.joined.classifier)
-            branches = tuple(
-                Branch(one.feature, one.normed, classifier(scale(one.feature)), map=one.map)
-                for one, classifier, scale in zip(branches, classifiers, self.scales, strict=True)
-            )
+            with torch.autocast(first.device.type, enabled=False):
+                branches = tuple(
+                    Branch(one.feature, one.normed, classifier(scale(one.feature)), map=one.map)
+                    for one, classifier, scale in zip(branches, classifiers, self.scales, strict=True)
+                )
         pictures = {"key-points": maps.amax(1)} if seen.maps else {}
         return Output(branches, extras if self.training else {}, pictures)
 
