@@ -129,7 +129,7 @@ def test_l2_softmax_sees_both_branches_at_a_trained_length() -> None:
             logits = classifier.weight @ (16 * feature / feature.norm()) + classifier.bias
             total -= float(logits.detach().log_softmax(0)[label]) / 6
     found = losses(output, Targets(LABELS, side=given.side))
-    assert float(found["identity"]) == pytest.approx(total, rel=1e-4)
+    assert float(found["identity"].detach()) == pytest.approx(total, rel=1e-4)
 
 
 def test_with_our_losses_branches_are_classified_and_compared_as_everywhere() -> None:
