@@ -100,7 +100,7 @@ def test_peak_memory_is_what_was_held_at_once() -> None:
 
 
 def test_a_step_changes_the_weights_and_an_inference_does_not() -> None:
-    subject = timing._Subject(run(3), torch.device("cpu"), 5)
+    subject = timing.Subject(run(3), torch.device("cpu"), 5)
     before = [one.detach().clone() for one in subject.network.parameters()]
     subject.infer()
     assert all(torch.equal(one, other) for one, other in zip(subject.network.parameters(), before, strict=True))
