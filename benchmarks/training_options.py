@@ -13,15 +13,16 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from building import build_network
 
 from benchmarks.common import Row, best, record, row
 from svrn.config.documents import merge
 from svrn.config.parameters import RunParameters
+from svrn.methods.rooms import build_losses, build_network
+from svrn.parts.output import Seen, Sizes
 from svrn.training.device import autocast_type, compiled, prepare
 from svrn.training.distributed import Group
 from svrn.training.loss_step import LossStep
-from svrn.training.optimisation import Optimiser
+from svrn.training.optimisation import build_optimiser
 
 IDENTITIES, BATCH, ROUNDS = 64, 32, 5
 ON_CPU = {
@@ -79,22 +80,25 @@ def make_step(parameters: RunParameters) -> Callable[[], None]:
     training, execution = parameters.training, parameters.execution
     device = prepare(training.numerics, 0)
     layout = torch.channels_last if training.numerics.channels_last else torch.contiguous_format
-    network = build_network(parameters.model, IDENTITIES).to(device, memory_format=layout).train()  # type: ignore[call-overload]
-    optimiser = Optimiser(network, training.optimisation)
+    sizes = Sizes(IDENTITIES, BATCH)
+    network = build_network(parameters, sizes).to(device, memory_format=layout).train()  # type: ignore[call-overload]
+    parts = build_losses(parameters, sizes).to(device)
+    optimiser = build_optimiser(network, training.optimisation, parts)
     autocast = autocast_type(training.numerics, device, print)
     module = compiled(network, print) if execution.compile else network
-    losses = LossStep(module, training.losses, Group(), autocast)
+    losses = LossStep(module, parts, Group(), autocast)
     scaler = torch.amp.GradScaler(device.type, enabled=autocast is torch.float16)
     side = training.input.size
     images = torch.randn(BATCH, 3, side, side, device=device).to(memory_format=layout)
-    labels = (torch.arange(BATCH, device=device) // 4) % IDENTITIES
+    rows = torch.arange(BATCH, device=device)
+    seen = Seen(images, (rows // 4) % IDENTITIES)
 
     def step() -> None:
         torch.set_deterministic_debug_mode("warn" if training.numerics.deterministic else "default")
         optimiser.zero_grad()
-        total, _ = losses(images, labels, None)
+        total, _ = losses(seen, rows)
         scaler.scale(total).backward()
-        scaler.step(optimiser)  # type: ignore[arg-type]  # what it reads of torch's class ours has
+        scaler.step(optimiser)
         scaler.update()
         if device.type == "cuda":
             torch.cuda.synchronize(device)

@@ -49,8 +49,9 @@ _STEPS = {"training": {"optimisation": {"epochs": 2, "batches_per_epoch": 4, "mi
 _GENTLE = {"training": {"optimisation": {"optimiser": "sgd", "lr": 1e-3, "epochs": 1, "batches_per_epoch": 3}}}
 _ADAM = ("baseline", "bot", "gsb", "pcb", "svrn")
 _STRIPES = {"method": {"stripes": 2, "length": 8}}
+#: Of a row by its authors' own recipe what is its own, on the small trunk and images.
 _RECIPE = {
-    "model": {"head": {"reduction": 16}},
+    "model": {"backbone": {"name": "small_cnn", "weights": "random"}, "head": {"reduction": 16}},
     "training": {"input": {"size": 32}, "batches": {"identities": 4, "images": 2}},
 }
 #: What a model needs beside its own file at this size: an input of 32 pixels, a map of 2 x 2, 6 vehicles.
@@ -58,11 +59,10 @@ _SMALLER: dict[str, dict[str, Any]] = {
     "baseline-equal-parameters": {"model": {"head": {"hidden": 24}}},
     "baseline-equal-time": {"training": {"optimisation": {"epochs": 3}}},
     "pcb": _STRIPES,
+    "transreid-own-recipe": {"method": {"stride": 16, "shift": 1, "width": 24}},
     "san": _STRIPES,
     "san-no-attributes": _STRIPES,
     "san-shuffled-attributes": _STRIPES,
-    "pgan-own-recipe": _RECIPE,
-    "pven-own-recipe": _RECIPE,
 }
 _RESNET = {
     "model": {"backbone": {"name": "resnet18"}},
@@ -88,6 +88,8 @@ def worlds() -> dict[str, list[dict[str, Any]]]:
     """Every training by its name, as overlays: all models of params/models, and a few settings beside them."""
     files = sorted((ROOT / "params" / "models").glob("*.yaml"))
     found = {one.stem: [read_tree(one), *([] if one.stem.startswith(_ADAM) else [_GENTLE])] for one in files}
+    for name in (name for name in found if name.endswith("-own-recipe")):
+        found[name].append(_RECIPE)
     for name, overlay in _SMALLER.items():
         found[name].append(overlay)
     for name in ("baseline", "svrn"):
