@@ -14,8 +14,15 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from svrn.config.annotations import TABLE, Lacking, Part, benchmark_side_digest
+from svrn.config.annotations import Lacking, Part, benchmark_side_digest
 from svrn.config.benchmark import Benchmark
+from svrn.config.cells import DATA as DATA
+from svrn.config.cells import RESULTS as RESULTS
+from svrn.config.cells import Cell as Cell
+from svrn.config.cells import CellKind
+from svrn.config.cells import Embedding as Embedding
+from svrn.config.cells import Evaluation as Evaluation
+from svrn.config.cells import Run as Run
 from svrn.config.documents import merge, read_named, read_tree, validate
 from svrn.config.identity import evaluation_key, inference_key, run_key
 from svrn.config.parameters import RunParameters
@@ -25,117 +32,7 @@ from svrn.config.tables import Column, Row, Table
 from svrn.errors import UserError
 from svrn.ordinary import read_ordinary
 
-DATA = Path("data")
-RESULTS = Path("results")
 _MOST_SIDECAR = 1 << 24
-
-CellKind = Literal["run", "timing", "reported_only", "no_data", "pending", "lacking"]
-
-
-@dataclass(frozen=True)
-class Run:
-    """A training: its key, its parameters and the benchmark whose training images it uses.
-
-    side_digest: of the side information that its method reads on those images, None where it reads none.
-    """
-
-    key: str
-    label: str
-    parameters: RunParameters
-    benchmark: str
-    train_digest: str
-    side_digest: str | None = None
-
-    @property
-    def folder(self) -> Path:
-        return RESULTS / "runs" / self.key
-
-    @property
-    def annotations(self) -> Path | None:
-        """The side information of the images it is trained on, where its method reads any."""
-        return annotations_of(self.benchmark, self.parameters, "training")
-
-    @property
-    def manifest(self) -> Path:
-        """The manifest of the images it is trained on."""
-        return DATA / self.benchmark / "manifest.parquet"
-
-    @property
-    def seed(self) -> int:
-        return self.parameters.training.seed
-
-
-@dataclass(frozen=True)
-class Embedding:
-    """One way of embedding a benchmark's test images with a run."""
-
-    run: str
-    benchmark: str
-    inference: str
-    parameters: RunParameters
-
-    @property
-    def annotations(self) -> Path | None:
-        """The side information of the images it embeds, where its method reads any at test."""
-        return annotations_of(self.benchmark, self.parameters, "test")
-
-    @property
-    def manifest(self) -> Path:
-        """The manifest of the images it embeds."""
-        return DATA / self.benchmark / "manifest.parquet"
-
-    @property
-    def name(self) -> str:
-        return f"{self.benchmark}-{self.inference}"
-
-    @property
-    def file(self) -> Path:
-        return RESULTS / "runs" / self.run / "embeddings" / f"{self.name}.parquet"
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """One scoring of an embedding: a test set under a protocol."""
-
-    key: str
-    embedding: Embedding
-    test: str
-    protocol: str
-
-    @property
-    def run(self) -> str:
-        return self.embedding.run
-
-    @property
-    def folder(self) -> Path:
-        return RESULTS / "runs" / self.run / "evaluations" / self.key
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One number of a table: what the paper reports, and the evaluations (one a seed) that give ours.
-
-    kind: `run`; `timing`; `reported_only` (a rival's number); `no_data` (the user has not said where the
-    benchmark is); `pending` (its manifest is not made yet, so its runs have no keys); `lacking` (its method reads side
-    information that the benchmark does not have: `lacks` says which).
-    """
-
-    table: str
-    row: str
-    column: str
-    metric: str
-    benchmark: str | None
-    test: str
-    protocol: str | None
-    reported: float | Literal["lost"] | None
-    kind: CellKind
-    parameters: tuple[RunParameters, ...] = ()
-    evaluations: tuple[Evaluation, ...] = ()
-    lacks: str | None = None
-
-    @property
-    def runs(self) -> tuple[str, ...]:
-        return tuple(evaluation.run for evaluation in self.evaluations)
 
 
 @dataclass
@@ -177,12 +74,6 @@ class Study:
     @property
     def folder(self) -> Path:
         return RESULTS / self.name
-
-
-def annotations_of(benchmark: str, parameters: RunParameters, when: Literal["training", "test"]) -> Path | None:
-    """A benchmark's annotations.parquet where a run's method reads it in training or at test."""
-    needs = parameters.method.needs(parameters)
-    return DATA / benchmark / TABLE if (needs.training if when == "training" else needs.test) else None
 
 
 def load_study(name: str | None = None, params: Path = PARAMS, data: Path = DATA) -> Study:
