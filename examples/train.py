@@ -1,4 +1,4 @@
-"""The shortest training, to be read from top to bottom: the first run of a suite, on a benchmark that is there.
+"""The shortest training, to be read from top to bottom: a suite's first run, on a benchmark that is there.
 
     svrn data manifest tiny-veri776 --out data/tiny-veri776/manifest.parquet
     python examples/train.py smoke
@@ -24,7 +24,7 @@ from svrn.training.optimisation import build_optimiser, rate_factor
 
 # What is trained: a suite names tables, their rows name models, and a row on a benchmark with a seed is a run.
 study = load_study(sys.argv[1])
-run = next(iter(study.runs.values()))
+run = next(run for run in study.runs.values() if run.annotations is None)  # its method reads vehicles alone
 parameters, training = run.parameters, run.parameters.training
 
 # Batches of P vehicles with K images each, decoded and augmented; batch number i is always the same.
@@ -57,7 +57,7 @@ for step in range(training.optimisation.epochs * batches.per_epoch):
 network.eval()
 rows = test_images(manifest)
 parts = [
-    network.embed(seen, parameters.inference) for _, seen in evaluation_batches(manifest, rows, training.input, 16)
+    network.embed(seen, parameters.inference) for _, seen, _ in evaluation_batches(manifest, rows, training.input, 16)
 ]
 embeddings = Embeddings(rows["image"].to_numpy(dtype=object), np.concatenate([part.numpy() for part in parts]), {})
 name, test = next(iter(study.benchmarks[run.benchmark].tests.items()))

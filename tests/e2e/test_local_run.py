@@ -24,7 +24,7 @@ def test_every_cell_is_made_or_says_why_not(smoke: Project) -> None:
 
 def test_progress_was_told(smoke: Project) -> None:
     text = (smoke.folder / "first.log").read_text()
-    assert "[run 1 of 10]" in text and "of training left" in text and "10 of 10 trainings done" in text
+    assert "[run 1 of 16]" in text and "of training left" in text and "16 of 16 trainings done" in text
     assert "epoch" in text and "no GPU here (8 asked for)" in text
 
 
