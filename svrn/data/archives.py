@@ -95,12 +95,18 @@ def make_way(out: Path, archives: Mapping[Path, str]) -> None:
     if all(_earlier(state, wanted.get(state.name, "")) for state in states):
         return
     with disk_errors(out):
-        if out.is_symlink():  # into a cache that projects share: theirs is left as it is
+        if out.is_symlink() and _in_a_shared_cache(out):  # what other projects use is left as it is
             out.unlink()
             return
         # What tells that the folder is ours goes last: a removal that is broken off goes on the next time.
         for path in sorted(out.iterdir(), key=lambda path: path.name == STATE_FOLDER):
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def _in_a_shared_cache(out: Path) -> bool:
+    """Whether a link leads into the cache that projects share; another is the user's own, to a larger disk."""
+    cache = os.environ.get("SNAKEMAKE_OUTPUT_CACHE")
+    return bool(cache) and out.resolve().is_relative_to(Path(str(cache)).resolve())
 
 
 def checksum(archive: Path) -> str:
