@@ -21,7 +21,7 @@ from svrn.data.manifest import Manifest
 from svrn.data.side import Side, Vocabulary
 from svrn.data.side_table import learn_vocabulary, side_table
 from svrn.errors import UserError
-from tests.data.annotations.worlds import manifest_in
+from tests.data.annotations.annotation_worlds import manifest_in
 
 GRID = 32
 NAMES = ("wheel_1_left", "wheel_1_right", "plate_front")

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from annotation_worlds import manifest_in
 from PIL import Image
 from scipy.io import savemat
-from worlds import manifest_in
 
 from svrn.config.benchmark import AnnotationSources
 from svrn.data.annotations.imports import check_sources, import_all, with_sources

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from worlds import manifest_in, some_annotations
+from annotation_worlds import manifest_in, some_annotations
 
 from svrn.config.annotations import read_sidecar, side_digest
 from svrn.config.side import SideColumns
