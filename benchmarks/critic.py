@@ -17,7 +17,7 @@ from svrn.methods.svrn import critic, network
 from svrn.methods.svrn.critic import masked_losses
 from svrn.parts.classification import ClassificationBlock
 from svrn.parts.grid import upsample
-from svrn.training.timing import IDENTITIES, _Subject
+from svrn.training.timing import IDENTITIES, Subject
 
 BATCH, CHANNELS, SIDE, GRID, REDUCTION = 32, 2048, 16, 8, 512
 
@@ -99,7 +99,7 @@ def _of_table7(suite: str) -> RunParameters:
 
 
 def _share(parameters: RunParameters) -> float:
-    subject = _Subject(parameters, torch.device("cpu"), IDENTITIES)
+    subject = Subject(parameters, torch.device("cpu"), IDENTITIES)
     spent = [0.0]
 
     def counted(work: Callable[..., Tensor]) -> Callable[..., Tensor]:
