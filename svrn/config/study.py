@@ -85,6 +85,8 @@ def load_study(name: str | None = None, params: Path = PARAMS, data: Path = DATA
     settings = load_settings(params)
     name = name or settings.suite
     suite = load_suite(name, params)
+    for unused in {*suite.models, *suite.rows} - {*suite.tables}:
+        read_named(params / "tables", unused, "table")  # a misspelt name would be passed over
     tables = {t: _load_table(t, suite, name, params) for t in suite.tables}
     benchmarks = {name: placed_benchmark(name, params, settings) for name in suite.benchmarks.values()}
     study = Study(name, suite, tables, benchmarks)

@@ -149,3 +149,21 @@ def test_reported_numbers_are_those_of_the_files() -> None:
     for file in sorted((ROOT / "params/tables").glob("table*.yaml")):
         tree = read_tree(file)
         assert all(len(row["reported"]) == len(tree["columns"]) for row in tree["rows"]), file
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("models: {tabel1: {CAL: cal}}", "no such file"),
+        ("models: {table1: {CAL2: cal}}", "no row 'CAL2' without a model"),
+        ("rows: {tabel1: [{method: X, model: bot}]}", "no such file"),
+    ],
+)
+def test_models_and_rows_of_tables_and_methods_that_are_not_there_are_named(
+    tmp_path: Path, said: str, message: str
+) -> None:
+    shutil.copytree("params", tmp_path / "params")
+    text = Path("params/suites/smoke.yaml").read_text(encoding="utf-8").partition("models:")[0]
+    (tmp_path / "params/suites/odd.yaml").write_text(f"{text}{said}\n", encoding="utf-8")
+    with pytest.raises(UserError, match=message):
+        load_study("odd", tmp_path / "params")
