@@ -74,7 +74,7 @@ class LogHandler(LogHandlerBase):
         """The end of the call: what failed, its log, and the command that repeats it alone."""
         text = summary(self.calls.failed.values(), sys.argv)
         if text:
-            print(text, file=sys.stderr, flush=True)
+            say(text)
         self.calls = Calls()
         super().close()
 
@@ -98,7 +98,7 @@ class LogHandler(LogHandlerBase):
             return
         left = (time.monotonic() - calls.began) / done * (all_of_them - done)
         ending = f", about {duration(left)} of training left" if done < all_of_them else ""
-        print(f"svrn: {done} of {all_of_them} trainings done{ending}", file=sys.stderr, flush=True)
+        say(f"svrn: {done} of {all_of_them} trainings done{ending}")
 
     @property
     def writes_to_stream(self) -> bool:
@@ -124,6 +124,12 @@ class LogHandler(LogHandlerBase):
     def needs_rulegraph(self) -> bool:
         """No."""
         return False
+
+
+def say(text: str) -> None:
+    """A line in one write: `print` would write its end by itself, and what a job says would come between the two."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
 
 
 def _trainings(stats: dict[str, int]) -> int:

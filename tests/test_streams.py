@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from snakemake_logger_plugin_svrn.handler import say
 from svrn.cli.streams import Escaping, escaped_output, terminal
 from svrn.errors import UserError, printable
 
@@ -55,3 +56,35 @@ def test_both_streams_escape_for_the_block_and_are_themselves_again(capsys: pyte
     printed = capsys.readouterr()
     assert printed.out == "a\\x1b[2Jb c\td\n"
     assert printed.err == "e\\u202e\\xff\nf\\x07\nbar\r"
+
+
+class Written(io.StringIO):
+    """A stream that keeps each write by itself, as the system would do it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.writes.append(text)
+        return len(text)
+
+
+def test_a_line_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs of a workflow share a stream: a line that goes out in two writes is sometimes torn by another's."""
+    stream = Written()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with escaped_output():
+        print("one", "line", file=sys.stderr, flush=True)
+        print("two\nlines", file=sys.stderr)
+        print("asked: ", end="", file=sys.stderr, flush=True)
+        print("answered", file=sys.stderr)
+        print("no end", end="", file=sys.stderr)
+    assert stream.writes == ["one line\n", "two\n", "lines\n", "asked: ", "answered\n", "no end"]
+
+
+def test_what_the_workflow_says_of_its_jobs_is_one_write_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Written()
+    monkeypatch.setattr(sys, "stderr", stream)
+    say("svrn: 4 of 4 trainings done")
+    assert stream.writes == ["svrn: 4 of 4 trainings done\n"]

@@ -28,7 +28,7 @@ class Progress:
     def say(self, text: str) -> None:
         """A line of its own."""
         self._close_line()
-        print(f"{self._head}: {text}", file=self._stream, flush=True)
+        self._line(f"{self._head}: {text}")
 
     def step(self, step: int, steps: int, epoch: int, epochs: int, loss: float) -> None:
         """Tell that `step` of `steps` is done, in epoch `epoch` (from 1); most calls print nothing."""
@@ -46,7 +46,12 @@ class Progress:
             print(f"\r{line}\033[K", end="", file=self._stream, flush=True)
             self._open = True
         else:
-            print(line, file=self._stream, flush=True)
+            self._line(line)
+
+    def _line(self, text: str) -> None:
+        """One write: `print` would write the line's end by itself, and another job's line would come between."""
+        self._stream.write(f"{text}\n")
+        self._stream.flush()
 
     def _close_line(self) -> None:
         if self._open:
