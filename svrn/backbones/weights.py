@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,15 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from svrn.errors import UserError
+from svrn.files import file_digest
 from svrn.ordinary import ordinary
 
 _SHOWN = 12
-
-
-def file_digest(path: Path) -> str:
-    """sha256 of a file's content, in hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read_weights(path: Path, digest: str | None = None) -> dict[str, Tensor]:

@@ -46,6 +46,11 @@ def embed(
     file = Path(benchmark) if named else DATA / benchmark / "manifest.parquet"
     folder = run_folder(run)
     asked = _asked(folder.name, benchmark, inference, suite) if inference else None
+    if asked and not flip and not out:
+        target = kept_in(folder) / "embeddings" / f"{benchmark}-{inference}.parquet"
+        if _taken(folder, file, asked, arithmetic, target):
+            print(f"the same images are embedded in another layout; the same vectors: {target}")
+            return
     with lease(devices, holder=f"embedding with run {folder.name}"):
         import torch
 
@@ -84,6 +89,21 @@ def embed(
             progress=lambda done, total: print(f"embedded {done} of {total}"),
         )
     print(f"{len(made.images)} embeddings of length {made.vectors.shape[1]}: {target}")
+
+
+def _taken(folder: Path, file: Path, asked: RunParameters, arithmetic: Arithmetic | None, target: Path) -> bool:
+    """Whether another layout of the same images was embedded before: then its vectors are taken, without PyTorch."""
+    from svrn.data.embeddings import write_embeddings
+    from svrn.data.manifest import read_manifest
+    from svrn.evaluation.image_sets import of_another_layout, origin_of, test_images
+
+    manifest = read_manifest(file)
+    rows = test_images(manifest)
+    kind = arithmetic.value if arithmetic else None
+    found = of_another_layout(target, rows, origin_of(folder, manifest, rows, asked, asked.inference, kind))
+    if found is not None:
+        write_embeddings(found, target)
+    return found is not None
 
 
 def _asked(run: str, benchmark: str, key: str, suite: str | None) -> RunParameters:

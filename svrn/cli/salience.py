@@ -24,12 +24,11 @@ def salience(
 
         import torch
 
-        from svrn.backbones.weights import file_digest
         from svrn.data.cache import cache_folder
         from svrn.data.manifest import read_manifest
         from svrn.evaluation.embedding import device_names
         from svrn.evaluation.salience import salience_of_run
-        from svrn.files import write_json
+        from svrn.files import file_digest, write_json
         from svrn.training.device import threads
 
         torch.set_num_threads(threads())

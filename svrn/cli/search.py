@@ -104,9 +104,9 @@ def search(
 
 
 def _refusal(threshold: str | None, fpir: float | None, folder: Path) -> Refusal | None:
-    from svrn.backbones.weights import file_digest
     from svrn.errors import UserError
     from svrn.evaluation.refusal import refusal_of
+    from svrn.files import file_digest
 
     if threshold is None:
         if fpir is not None:

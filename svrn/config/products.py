@@ -143,6 +143,22 @@ class CurrentStudy:
         """An embedding by its run and name."""
         return _find(self.now.embeddings, (run, name), "embedding", self.suite)
 
+    def first_of_the_same_images(self, embedding: Embedding) -> Embedding | None:
+        """The suite's first embedding, of the same run in the same way, of the same rendered images in another layout.
+
+        None where there is none before `embedding`, or its method reads more of an image than its pixels.
+        """
+        world = self.benchmark(embedding.benchmark).embedded
+        if world is None or embedding.annotations is not None:
+            return None
+        for other in self.now.embeddings.values():
+            if other == embedding:
+                return None
+            alike = (other.run, other.inference) == (embedding.run, embedding.inference)
+            if alike and self.benchmark(other.benchmark).embedded == world:
+                return other
+        return None
+
     def evaluation(self, key: str) -> Evaluation:
         """A scoring by its key."""
         return _find(self.now.evaluations, key, "evaluation", self.suite)

@@ -19,6 +19,7 @@ from svrn.errors import UserError
 from svrn.files import atomic_write
 
 PIECE = 4096
+_DIGEST = "digest"
 #: Below this, numbers 2^24 times smaller are no longer normal in float32.
 _FAINT = float(np.finfo(np.float32).tiny) * 2**24
 
@@ -29,15 +30,19 @@ class Embeddings:
 
     `origin` says where they came from (run, manifest digest, model digest, inference options), all text; and, under
     `distance`, how two of them are compared, where they are not plain vectors (svrn/data/distances.py).
+    `digests[i]`: of the image's content, where all are known.
     """
 
     images: npt.NDArray[np.object_]
     vectors: npt.NDArray[np.float32]
     origin: Mapping[str, str] = field(default_factory=dict)
+    digests: npt.NDArray[np.object_] | None = None
 
     def __post_init__(self) -> None:
         if len(self.images) != len(self.vectors):
             raise ValueError(f"{len(self.images)} images and {len(self.vectors)} vectors")
+        if self.digests is not None and len(self.digests) != len(self.images):
+            raise ValueError(f"{len(self.images)} images and {len(self.digests)} digests")
 
     @property
     def distance(self) -> VisibleParts | None:
@@ -69,7 +74,10 @@ def write_embeddings(embeddings: Embeddings, path: str | os.PathLike[str]) -> No
     """Write embeddings, whole or not at all."""
     vectors = np.ascontiguousarray(embeddings.vectors, dtype=np.float32)
     values = pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), vectors.shape[1])
-    table = pa.table({"image": pa.array(embeddings.images, pa.string()), "embedding": values})
+    columns = {"image": pa.array(embeddings.images, pa.string()), "embedding": values}
+    if embeddings.digests is not None:
+        columns["digest"] = pa.array(embeddings.digests, pa.string())
+    table = pa.table(columns)
     metadata = {f"svrn.{key}": value for key, value in embeddings.origin.items()}
     with atomic_write(path) as temporary:
         pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="none", row_group_size=8192)
@@ -84,6 +92,7 @@ def read_embeddings(path: str | os.PathLike[str]) -> Embeddings:
     """
     file = Path(path)
     names: list[str] = []
+    digests: list[str] = []
     vectors = np.empty((0, 0), dtype=np.float32)
     with open_parquet(file, texts_once=True) as parquet:
         for name in ("image", "embedding"):
@@ -91,7 +100,8 @@ def read_embeddings(path: str | os.PathLike[str]) -> Embeddings:
                 there = ", ".join(parquet.schema_arrow.names)
                 raise UserError(f"column {name!r} is missing (there: {there})", where=str(file))
         metadata = parquet.schema_arrow.metadata or {}
-        for batch in parquet.iter_batches(PIECE, columns=["image", "embedding"]):
+        known = [_DIGEST] if b"svrn.images" in metadata and _DIGEST in parquet.schema_arrow.names else []
+        for batch in parquet.iter_batches(PIECE, columns=["image", "embedding", *known]):
             part = _vectors(batch["embedding"], file)
             if not names:
                 vectors = np.empty((parquet.metadata.num_rows, part.shape[1]), dtype=np.float32)
@@ -99,6 +109,8 @@ def read_embeddings(path: str | os.PathLike[str]) -> Embeddings:
                 raise UserError("the embeddings have different lengths", where=str(file))
             vectors[len(names) : len(names) + len(part)] = part
             names.extend(as_text(batch["image"], "image", str(file)).to_pylist())
+            for name in known:
+                digests.extend(as_text(batch[name], name, str(file)).to_pylist())
         declared = parquet.metadata.num_rows
     if not names:
         raise UserError("there are no embeddings in it", where=str(file))
@@ -113,7 +125,7 @@ def read_embeddings(path: str | os.PathLike[str]) -> Embeddings:
     origin = {key.removeprefix("svrn."): value for key, value in ours.items()}
     if KEY in origin:
         parse_distance(origin[KEY], vectors.shape[1], where=str(file))
-    return Embeddings(images, vectors, origin)
+    return Embeddings(images, vectors, origin, np.array(digests, dtype=object) if digests else None)
 
 
 def _check_finite(images: npt.NDArray[np.object_], vectors: npt.NDArray[np.float32], file: Path) -> None:

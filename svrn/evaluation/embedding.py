@@ -22,8 +22,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from svrn.backbones.weights import file_digest
-from svrn.config.identity import EVALUATION_SEMANTICS, canonical_json
+from svrn.config.identity import canonical_json
 from svrn.config.methods import MethodParameters
 from svrn.config.parameters import Inference, RunParameters
 from svrn.data.embeddings import Embeddings, write_embeddings
@@ -32,6 +31,13 @@ from svrn.data.manifest import Manifest
 from svrn.data.side import Vocabulary
 from svrn.data.side_table import SideTable, side_table
 from svrn.errors import UserError
+from svrn.evaluation.image_sets import (
+    embeddings_of,
+    in_order_of_digests,
+    of_another_layout,
+    origin_of,
+    test_images,
+)
 from svrn.evaluation.torch_product import checked_device
 from svrn.files import atomic_write
 from svrn.parts.network import MethodNetwork
@@ -88,20 +94,37 @@ def embed(
     if options.method is not None:
         parameters = parameters.model_copy(update={"method": options.method})
     rows = test_images(manifest)
-    side = _side_information(manifest, rows, parameters, sizes, options)
-    origin = _origin(run_dir, manifest, parameters, options)
-    text = canonical_json({**origin, "batch": options.batch, "piece": PIECE})
+    inference = options.inference or parameters.inference
+    kinds = ",".join(sorted({name.split(":")[0] for name in options.devices}))
+    origin = origin_of(run_dir, manifest, rows, parameters, inference, options.arithmetic) | {"devices": kinds}
+    result = of_another_layout(out, rows, origin)
+    if result is None:
+        order = in_order_of_digests(rows)
+        side = _side_information(manifest, rows.iloc[order], parameters, sizes, options)
+        worker = _Worker(manifest, rows.iloc[order], side, parameters, origin, options)
+        vectors = np.empty_like(passed := _passed(worker, run_dir, out, progress))
+        vectors[order] = passed
+        result = embeddings_of(rows, vectors, origin)
+    write_embeddings(result, out)
+    for left in out.parent.glob(f".{out.name}.*.parts"):
+        shutil.rmtree(left, ignore_errors=True)
+    return result
+
+
+def _passed(worker: _Worker, run_dir: Path, out: Path, progress: Callable[[int, int], None] | None) -> Vectors:
+    """The vectors of the worker's rows, in their order; pieces that are there from a stopped pass are taken."""
+    rows, options = worker.rows, worker.options
+    text = canonical_json({**worker.origin, "batch": options.batch, "piece": PIECE, "order": "digests"})
     folder = out.parent / f".{out.name}.{hashlib.sha256(text.encode()).hexdigest()[:12]}.parts"
     starts = list(range(0, len(rows), PIECE))
     missing = [start for start in starts if not _part(folder, start).is_file()]
     done = len(rows) - sum(min(PIECE, len(rows) - start) for start in missing)
     if missing:
-        worker = _Worker(manifest, rows, side, parameters, origin, options)
         networks: SimpleQueue[tuple[MethodNetwork, torch.device]] = SimpleQueue()
         for name in options.devices:
             device = checked_device(name)
             network = load_run(run_dir, device)
-            network.method = parameters.method
+            network.method = worker.parameters.method
             networks.put((worker.prepared(network), device))
 
         def one(start: int) -> int:
@@ -119,28 +142,7 @@ def embed(
                 done += count
                 if progress:
                     progress(done, len(rows))
-    vectors = np.concatenate([np.load(_part(folder, start), allow_pickle=False) for start in starts])
-    result = Embeddings(rows["image"].to_numpy(dtype=object), vectors, origin)
-    write_embeddings(result, out)
-    for left in out.parent.glob(f".{out.name}.*.parts"):
-        shutil.rmtree(left, ignore_errors=True)
-    return result
-
-
-def test_images(manifest: Manifest) -> pd.DataFrame:
-    """The rows of a manifest that stand in a test set, in manifest order.
-
-    Raises:
-        UserError: there are none.
-    """
-    wanted = manifest.table["split"].map(lambda text: text != "train").astype(bool)
-    rows = manifest.table[wanted.to_numpy()]
-    if rows.empty:
-        raise UserError("there are no test images to embed", where=f"manifest of {manifest.benchmark}")
-    return rows
-
-
-test_images.__test__ = False  # type: ignore[attr-defined]  # not a test of pytest's
+    return np.concatenate([np.load(_part(folder, start), allow_pickle=False) for start in starts])
 
 
 def _side_information(
@@ -162,37 +164,6 @@ def _side_information(
 
 def _part(folder: Path, start: int) -> Path:
     return folder / f"{start:08d}.npy"
-
-
-def _origin(run_dir: Path, manifest: Manifest, parameters: RunParameters, options: PassOptions) -> dict[str, str]:
-    inference = options.inference or parameters.inference
-    weights = run_dir / "model.safetensors"
-    if not weights.is_file():
-        raise UserError("this run has no trained weights", where=str(weights), mend="let the training finish first")
-    return {
-        "run": run_dir.resolve().name,
-        "benchmark": manifest.benchmark,
-        "manifest_digest": manifest.digest,
-        "model_digest": file_digest(weights),
-        "inference": canonical_json(inference.model_dump(mode="json")),
-        **_of_the_method(parameters, inference),
-        "arithmetic": options.arithmetic or parameters.training.numerics.precision,
-        "devices": ",".join(sorted({name.split(":")[0] for name in options.devices})),
-        "input_size": str(parameters.training.input.size),
-        "semantics": str(EVALUATION_SEMANTICS),
-    }
-
-
-def _of_the_method(parameters: RunParameters, inference: Inference) -> dict[str, str]:
-    """What only some methods say of their embeddings: their options at test, and their own distance."""
-    found = {}
-    if parameters.method.at_test:
-        own = parameters.method.model_dump(mode="json", include=set(parameters.method.at_test))
-        found["method"] = canonical_json(own)
-    distance = parameters.method.distance(parameters, inference)
-    if distance is not None:
-        found["distance"] = canonical_json(distance)
-    return found
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from svrn.data.loading import evaluation_batches
 from svrn.data.manifest import Manifest
 from svrn.data.parquet import read_parquet
 from svrn.errors import UserError
-from svrn.evaluation.embedding import test_images
+from svrn.evaluation.image_sets import test_images
 from svrn.evaluation.salience_score import StageSalience, score_salience
 from svrn.evaluation.torch_product import checked_device
 from svrn.parts.output import Output

@@ -116,7 +116,7 @@ def index_of(run_dir: Path, gallery: Manifest, options: PassOptions, home: Path 
     Raises:
         UserError: no such run, or an image cannot be read.
     """
-    from svrn.backbones.weights import file_digest
+    from svrn.files import file_digest
 
     parameters, _ = read_config(run_dir / "config.yaml")
     file = (home or run_dir / "search") / f"{gallery.digest[:12]}-{_way(parameters, options)}.parquet"

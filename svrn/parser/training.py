@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from svrn.backbones.weights import file_digest
 from svrn.config.annotations import SIDECAR, TABLE, read_sidecar
 from svrn.config.parameters import Input
 from svrn.config.parser import FOLDERS, MASKS, ParserParameters, parser_key
@@ -25,7 +24,7 @@ from svrn.data.cache import ImageStore
 from svrn.data.loading import training_images
 from svrn.data.manifest import Manifest
 from svrn.errors import UserError
-from svrn.files import write_json
+from svrn.files import file_digest, write_json
 from svrn.parser.network import PartParser
 
 WEIGHTS = "parser.safetensors"

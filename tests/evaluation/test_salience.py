@@ -15,7 +15,7 @@ from svrn.config.parameters import RunParameters
 from svrn.data.loading import evaluation_batches
 from svrn.data.manifest import Manifest, write_manifest
 from svrn.errors import UserError
-from svrn.evaluation.embedding import test_images
+from svrn.evaluation.image_sets import test_images
 from svrn.evaluation.salience import salience_of_run
 from svrn.evaluation.salience_score import on_grid
 from svrn.parts.output import Seen

@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from svrn.backbones.weights import file_digest
 from svrn.cli import load
 from svrn.data.distances import VisibleParts
 from svrn.data.embeddings import Embeddings, write_embeddings
@@ -22,6 +21,7 @@ from svrn.evaluation import approximate, reference, search
 from svrn.evaluation.approximate import approximate_index, search_approximate
 from svrn.evaluation.embedding import PassOptions
 from svrn.evaluation.grid import on_grid
+from svrn.files import file_digest
 
 
 def call(*words: str | Path) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from workflow_project import Project, stand_in_project
 
+from svrn.config.products import CurrentStudy
 from svrn.config.study import Study, load_study
 
 pytestmark = [pytest.mark.xdist_group("workflow-counting"), pytest.mark.timeout(900)]
@@ -154,3 +155,17 @@ def test_suites_share_runs(project: Project, study: Study) -> None:
     text = (suites / "again.yaml").read_text()
     (suites / "again.yaml").write_text(text.replace("seeds: [0]", "seeds: [0, 1]"))
     assert project.planned(suite="again")["train"] == len(study.runs)
+
+
+def test_the_same_images_are_embedded_once(project: Project, study: Study) -> None:
+    """The layouts of one rendered world wait for the first of them, whose vectors they take."""
+    current = CurrentStudy("smoke")
+    waiting = {}
+    for embedding in study.embeddings.values():
+        first = current.first_of_the_same_images(embedding)
+        if first is not None:
+            assert (first.run, first.inference) == (embedding.run, embedding.inference)
+            waiting[embedding.name.rpartition("-")[0]] = first.benchmark
+    assert waiting == {"tiny-vehicleid": "tiny-veri776", "tiny-veriwild": "tiny-veri776"}
+    alone = [one for one in study.embeddings.values() if one.annotations is not None]
+    assert alone and not any(current.first_of_the_same_images(one) for one in alone)

@@ -56,6 +56,13 @@ def embedded_annotations(wildcards):
     return products.wanted(embedding.annotations, by=[embedding.file])
 
 
+def embedded_before(wildcards):
+    """The embedding of the same images in another layout, whose vectors are taken."""
+    embedding = embedding_of(wildcards)
+    first = study.first_of_the_same_images(embedding)
+    return [] if first is None else products.wanted(first.file, by=[embedding.file])
+
+
 def unpacked(wildcards):
     """A benchmark's unpacked folder, where its unpacking is a job of its own."""
     archived = wildcards.benchmark in study.archived()

@@ -6,6 +6,7 @@ rule embed:
         model="results/runs/{run}/model.safetensors",
         manifest=ancient(embedded_manifest),
         annotations=ancient(embedded_annotations),
+        same_images=ancient(embedded_before),
     output:
         "results/runs/{run}/embeddings/{embedding}.parquet",
     log:
