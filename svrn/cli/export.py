@@ -43,6 +43,8 @@ def export(
     made = write(run_dir, form, path, pixels=pixels)
     write_text(path.with_name(f"{path.stem}.md"), card)
     typer.echo(f"{made.path} and its model card {path.stem}.md")
+    if len(made.inputs) > 1:
+        typer.echo(f"it takes {', '.join(made.inputs)}; docs/deployment.md says how a camera or viewpoint is given")
     typer.echo(
         f"{made.dimension}-dimensional embeddings, apart from the run's own by at most {made.disagreement:.1e}"
         f" (allowed: {TOLERANCE:.0e})"

@@ -38,6 +38,12 @@ def search(
     fpir: Annotated[
         float | None, typer.Option(help="which of the file's thresholds; that of the least rate where not given")
     ] = None,
+    camera: Annotated[
+        int | None, typer.Option(help="that took the images looked for, where the run reads it: its number in training")
+    ] = None,
+    viewpoint: Annotated[
+        str | None, typer.Option(help="of the vehicle in the images looked for, where the run reads it: rear_left")
+    ] = None,
 ) -> None:
     """Find images in a gallery: ranked matches with scores. The gallery is embedded once and kept under the run.
 
@@ -57,17 +63,23 @@ def search(
 
         from svrn.evaluation import search as searching
         from svrn.evaluation.embedding import PassOptions, device_names
+        from svrn.evaluation.told import told, unheard
+        from svrn.runs.run import read_config
 
         options = PassOptions(devices=tuple(device_names(1)))
-        index = searching.index_of(folder, searching.gallery_of(gallery), options, kept_in(folder) / "search")
+        parameters, _ = read_config(folder / "config.yaml")
+        said = told(parameters, camera, viewpoint)
+        there = searching.gallery_of(gallery, viewpoints=parameters.method.needs(parameters).test.viewpoint)
+        index = searching.index_of(folder, there, options, kept_in(folder) / "search")
         with tempfile.TemporaryDirectory() as scratch:
-            queries = searching.query_vectors(folder, searching.image_files(images), options, Path(scratch))
+            queries = searching.query_vectors(folder, searching.image_files(images), options, Path(scratch), said)
     if refusal is not None and (named := queries.distance) is not None:
         raise UserError(
             f"--threshold is a cosine, this run's embeddings name their own distance ({named.text()})",
             where="svrn search",
             mend="leave --threshold out",
         )
+    notes = unheard(folder, index.gallery, said)
     method, recall = "exact", None
     # Exact search holds the embeddings twice: as they are, and on the grid.
     if approximate or 2 * index.file.stat().st_size > psutil.virtual_memory().available:
@@ -86,17 +98,20 @@ def search(
     if json:
         content = {"run": folder.name, "gallery": str(gallery), "images": len(index.gallery.table), "method": method}
         known = {} if refusal is None else {"refusal": asdict(refusal)}
+        said_too = {"notes": notes} if notes else {}
         asked = [_as_json(one, score, refusal) for one, score in zip(found, nearest, strict=True)]
-        print(encoder.dumps({**content, "recall": recall, **known, "queries": asked}, indent=2))
+        print(encoder.dumps({**content, "recall": recall, **known, **said_too, "queries": asked}, indent=2))
         return
     share = "" if recall is None else f", which finds {100 * recall:.1f} % of the exact 10 nearest"
     print(f"{len(index.gallery.table)} gallery images, {method} search{share}")
+    for line in notes:
+        print(line)
     for one, score in zip(found, nearest, strict=True):
         print(f"\n{one.query}{_answer(one, score, refusal)}")
         for rank, match in enumerate(one.matches, start=1):
             vehicle = "" if match.vehicle is None else f"  vehicle {match.vehicle}"
-            camera = "" if match.camera is None else f"  camera {match.camera}"
-            print(f"{rank:4}  {match.score:.4f}  {match.image}{vehicle}{camera}")
+            shown = "" if match.camera is None else f"  camera {match.camera}"
+            print(f"{rank:4}  {match.score:.4f}  {match.image}{vehicle}{shown}")
     if refusal is not None:
         print(f"\n{_how_often_wrong(refusal, len(index.gallery.table))}")
     if picture is not None:

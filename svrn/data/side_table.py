@@ -128,6 +128,24 @@ def side_table(
     return SideTable(columns, whole, masks)
 
 
+def side_as_known(
+    manifest: Manifest, images: npt.NDArray[np.object_], columns: SideColumns, vocabulary: Vocabulary
+) -> SideTable | None:
+    """Cameras and viewpoints of these images as far as their manifest knows them, for images of no benchmark.
+
+    None: more is asked for than a manifest can know.
+    """
+    if columns != SideColumns(camera=columns.camera, viewpoint=columns.viewpoint):
+        return None
+    whole = Side(columns)
+    if columns.camera:
+        whole = replace(whole, camera=_cameras(manifest, images, vocabulary))
+    if columns.viewpoint:
+        told = manifest.table.set_index("image")["viewpoint"].reindex(images)
+        whole = replace(whole, viewpoint=places(told.to_numpy(object), VIEWPOINTS))
+    return SideTable(columns, whole, None)
+
+
 def _check_partners(columns: SideColumns) -> None:
     for kind in ("keypoints", "boxes", "masks"):
         names = getattr(columns, kind)

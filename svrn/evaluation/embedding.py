@@ -29,7 +29,7 @@ from svrn.data.embeddings import Embeddings, write_embeddings
 from svrn.data.loading import evaluation_batches
 from svrn.data.manifest import Manifest
 from svrn.data.side import Vocabulary
-from svrn.data.side_table import SideTable, side_table
+from svrn.data.side_table import SideTable, side_as_known, side_table
 from svrn.errors import UserError
 from svrn.evaluation.image_sets import (
     embeddings_of,
@@ -57,7 +57,8 @@ class PassOptions:
     """How the pass is made. `arithmetic` None: that of the run's training, float32 where a device lacks it.
 
     inference: None: the run's own. method: the run's with its options at test, None as in the run. folder: the
-    benchmark's, with the annotations.parquet that the method may need at test. batch: images at a time, None: 64 on a
+    benchmark's, with the annotations.parquet that the method may need at test; None: images of no benchmark, whose
+    cameras and viewpoints are taken from the manifest as far as it knows them. batch: images at a time, None: 64 on a
     GPU and 16 on a CPU. workers: threads that decode. cache: folder of packed images, None decodes from the files.
     devices: torch names, several share the work.
     """
@@ -152,14 +153,17 @@ def _side_information(
     columns = parameters.method.needs(parameters).test
     if not columns:
         return None
-    if options.folder is None:
+    vocabulary, images = sizes.vocabulary or Vocabulary(), rows["image"].to_numpy(dtype=object)
+    if options.folder is not None:
+        return side_table(manifest, options.folder, images, columns, vocabulary, part="test")
+    known = side_as_known(manifest, images, columns, vocabulary)
+    if known is None:
         raise UserError(
             f"{parameters.method.about.title} reads {', '.join(columns.names())} of every image it embeds",
             where=f"images of {manifest.benchmark}",
             mend="embed a benchmark that has annotations (svrn data annotate), or take another run",
         )
-    vocabulary = sizes.vocabulary or Vocabulary()
-    return side_table(manifest, options.folder, rows["image"].to_numpy(dtype=object), columns, vocabulary, part="test")
+    return known
 
 
 def _part(folder: Path, start: int) -> Path:

@@ -27,6 +27,7 @@ from svrn.errors import UserError
 from svrn.evaluation.embedding import PassOptions, embed
 from svrn.evaluation.evaluator import Vectors, rank_trial
 from svrn.evaluation.options import Options
+from svrn.evaluation.told import UNTOLD, Told, annotated_viewpoints
 from svrn.ordinary import ordinary
 from svrn.runs.run import read_config
 
@@ -92,8 +93,10 @@ def _hidden(path: Path) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
-def gallery_of(source: Path) -> Manifest:
+def gallery_of(source: Path, *, viewpoints: bool = False) -> Manifest:
     """The gallery in a folder of images, or the test images of a manifest that are not queries alone.
+
+    viewpoints: take them from the annotations beside the manifest, where these have them.
 
     Raises:
         UserError: neither, or nothing in it.
@@ -107,6 +110,8 @@ def gallery_of(source: Path) -> Manifest:
     rows = manifest.table[wanted.to_numpy(dtype=bool)]
     if rows.empty:
         raise UserError("no gallery images", where=str(source), mend="give a folder, or a manifest with a gallery")
+    if viewpoints:
+        rows = rows.assign(viewpoint=annotated_viewpoints(source.parent, rows))
     return replace(manifest, table=rows.assign(split="gallery"))
 
 
@@ -126,9 +131,11 @@ def index_of(run_dir: Path, gallery: Manifest, options: PassOptions, home: Path 
     return Index(gallery, file)
 
 
-def query_vectors(run_dir: Path, files: Sequence[Path], options: PassOptions, scratch: Path) -> Embeddings:
+def query_vectors(
+    run_dir: Path, files: Sequence[Path], options: PassOptions, scratch: Path, said: Told = UNTOLD
+) -> Embeddings:
     """Embeddings of some image files, in their order; `scratch` is a folder for the pass's own files."""
-    return embed(run_dir, _unlabelled(files, scratch), scratch / "queries.parquet", options)
+    return embed(run_dir, _unlabelled(files, scratch, said), scratch / "queries.parquet", options)
 
 
 def search_exact(queries: Embeddings, index: Index, top: int) -> list[Found]:
@@ -173,7 +180,7 @@ def described(
     return result
 
 
-def _unlabelled(files: Sequence[Path], root: Path) -> Manifest:
+def _unlabelled(files: Sequence[Path], root: Path, said: Told = UNTOLD) -> Manifest:
     """A manifest of files whose vehicles nobody knows; its digest changes with their size or time of change."""
     table = pd.DataFrame({"image": [str(file) for file in files]})
     table["path"] = [str(file.resolve()) for file in files]
@@ -183,7 +190,7 @@ def _unlabelled(files: Sequence[Path], root: Path) -> Manifest:
     table["digest"] = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
     for name in SCHEMA.names:
         if name not in table.columns:
-            table[name] = None
+            table[name] = getattr(said, name, None)
     kinds = {"vehicle": "Int64", "camera": "Int64", "frame": "Int64", "width": "Int32", "height": "Int32"}
     table = table.drop_duplicates("image")
     return Manifest(table[SCHEMA.names].astype(kinds), root, root.resolve().name, "folder")

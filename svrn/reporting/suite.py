@@ -10,7 +10,7 @@ from svrn.config.study import Study, load_study
 from svrn.config.tables import TIMINGS
 from svrn.errors import UserError
 from svrn.files import write_json, write_text
-from svrn.reporting import latex
+from svrn.reporting import latex, parsed
 from svrn.reporting.cells import Result, collect, write_cells
 from svrn.reporting.comparable import with_gains
 from svrn.reporting.csvtable import as_csv
@@ -41,6 +41,11 @@ class SuiteReport:
         return Comparisons(self.records)
 
     @cached_property
+    def agreements(self) -> parsed.Agreements:
+        """How well parsed parts agree with true ones, kept."""
+        return parsed.Agreements(self.records)
+
+    @cached_property
     def methods(self) -> list[Method]:
         """The suite's main methods with finished evaluations."""
         return main_methods(self.study, self.results, self.records)
@@ -56,6 +61,7 @@ class SuiteReport:
             raise UserError(f"suite {self.study.name!r} has no {table!r}", mend=f"its tables: {there}")
         timed = any(column.metric in TIMINGS for column in self.study.tables[table].columns)
         more = timing_notes(read_timings(self.study, self.records), self.study) if timed else []
+        more += parsed.notes([cell for cell in self.study.cells if cell.table == table], self.agreements)
         return make_sheet(table, self.study, self.results, more)
 
     def write_cells(self) -> Path:

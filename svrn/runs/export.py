@@ -6,7 +6,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +17,10 @@ from torch import Tensor, nn
 
 from svrn.config.identity import canonical_json, effective_inference
 from svrn.config.parameters import Inference, RunParameters
+from svrn.config.side import SideColumns
+from svrn.data.annotations.names import VIEWPOINTS
 from svrn.data.augmentation import DEVIATION, MEAN
+from svrn.data.side import Side
 from svrn.errors import UserError
 from svrn.files import atomic_write
 from svrn.parts.network import MethodNetwork
@@ -41,46 +44,70 @@ class Pixels(nn.Module):
         self.register_buffer("scale", scale)
         self.register_buffer("shift", -torch.tensor(MEAN).reshape(1, 3, 1, 1) * scale)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor, camera: Tensor | None = None, viewpoint: Tensor | None = None) -> Tensor:
         """Embeddings [B, D] float32."""
-        embeddings: Tensor = self.embedder(torch.addcmul(self.shift, images.float(), self.scale))  # type: ignore[arg-type]
+        normalised = torch.addcmul(self.shift, images.float(), self.scale)  # type: ignore[arg-type]
+        embeddings: Tensor = self.embedder(normalised, camera, viewpoint)
         return embeddings
 
 
 class Embedder(nn.Module):
-    """Images [B, 3, H, W], float32, normalised as for ImageNet, to embeddings [B, D] by a run's own inference."""
+    """Images [B, 3, H, W], float32, normalised as for ImageNet, to embeddings [B, D] by a run's own inference.
 
-    def __init__(self, network: MethodNetwork, inference: Inference) -> None:
+    cameras: the numbers of those that it was trained on, sorted.
+    """
+
+    def __init__(self, network: MethodNetwork, inference: Inference, cameras: tuple[int, ...] = ()) -> None:
         super().__init__()
         self.network = network
         self.inference = inference
+        self.register_buffer("cameras", torch.tensor(cameras, dtype=torch.int64))
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Embeddings [B, D] float32."""
-        return self.network.embed(images, self.inference)
+    def forward(self, images: Tensor, camera: Tensor | None = None, viewpoint: Tensor | None = None) -> Tensor:
+        """Embeddings [B, D] float32.
+
+        camera: [B] int64, by its number in the benchmark; another than the trained ones is one not known. viewpoint:
+        [B] int64, a place in `VIEWPOINTS`; another number: not known. None where the network reads none.
+        """
+        if camera is None and viewpoint is None:
+            return self.network.embed(images, self.inference)
+        return self.network.embed(images, self.inference, self._side(camera, viewpoint))
+
+    def _side(self, camera: Tensor | None, viewpoint: Tensor | None) -> Side:
+        columns = SideColumns(camera=camera is not None, viewpoint=viewpoint is not None)
+        if camera is not None:
+            known: Tensor = self.cameras  # type: ignore[assignment]
+            places = torch.arange(1, len(known) + 1, device=known.device)
+            camera = ((camera.unsqueeze(1) == known) * places).sum(1) - 1
+        if viewpoint is not None:
+            there = (viewpoint >= 0) & (viewpoint < len(VIEWPOINTS))
+            viewpoint = torch.where(there, viewpoint, -1)
+        return Side(columns, camera=camera, viewpoint=viewpoint)
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written, and how far its embeddings are from the network's (see `TOLERANCE`)."""
+    """What was written, how far its embeddings are from the network's (see `TOLERANCE`), and what it takes."""
 
     path: Path
     format: Format
     dimension: int
     disagreement: float
+    inputs: tuple[str, ...] = ("images",)
 
 
 def export(run_dir: Path, form: Format, out: Path, *, pixels: bool = False) -> Exported:
     """Write a run's network as `form` to `out`; it is read back and compared before it takes its name.
 
     The file takes any batch size at the run's input size, and says in its metadata where it came from and how images
-    are normalised. pixels: it takes uint8 pixels and normalises them itself.
+    are normalised. pixels: it takes uint8 pixels and normalises them itself. A network that reads cameras or viewpoints
+    has further inputs `camera` and `viewpoint` (see `Embedder`).
 
     Raises:
-        UserError: no such run or weights; masks by chance, which no file can repeat; a network that the format cannot
-            hold; embeddings that differ by more than `TOLERANCE`.
+        UserError: no such run or weights; masks by chance, which no file can repeat; a network that reads of an image
+            what no number tells, or that the format cannot hold; embeddings that differ by more than `TOLERANCE`.
     """
-    parameters, _ = read_config(run_dir / "config.yaml")
+    parameters, sizes = read_config(run_dir / "config.yaml")
     if not parameters.method.repeatable(parameters):
         raise UserError(
             "this run's embeddings are drawn by chance, no file gives the same ones",
@@ -88,40 +115,72 @@ def export(run_dir: Path, form: Format, out: Path, *, pixels: bool = False) -> E
             mend="export another run",
         )
     columns = parameters.method.needs(parameters).test
-    if columns:
+    if columns != SideColumns(camera=columns.camera, viewpoint=columns.viewpoint):
         raise UserError(
-            f"{parameters.method.about.title} reads {', '.join(columns.names())} of every image it embeds: a file of"
-            " images alone cannot hold it",
+            f"{parameters.method.about.title} reads {', '.join(columns.names())} of every image it embeds: a file takes"
+            " images, cameras and viewpoints alone",
             where=str(run_dir),
-            mend="export a run whose method needs nothing at test (`svrn methods`)",
+            mend="export a run whose method needs no more at test (`svrn methods`)",
         )
-    embedder: nn.Module = Embedder(load_run(run_dir), parameters.inference).eval()
+    cameras = sizes.vocabulary.cameras if columns.camera and sizes.vocabulary else ()
+    embedder: nn.Module = Embedder(load_run(run_dir), parameters.inference, cameras).eval()
     if pixels:
         embedder = Pixels(embedder).eval()  # type: ignore[arg-type]
     with atomic_write(out) as temporary:
         target = temporary.with_name(f"{temporary.name}{SUFFIXES[form]}")
         try:
-            _write(embedder, parameters, run_dir.name, form, target)
-            dimension, disagreement = _compare(embedder, parameters, form, target)
+            taken = _Inputs(parameters, columns, cameras, pixels)
+            _write(embedder, taken, run_dir.name, form, target)
+            dimension, disagreement = _compare(embedder, taken, form, target)
             target.replace(temporary)
         finally:
             target.unlink(missing_ok=True)
-    return Exported(out, form, dimension, disagreement)
+    return Exported(out, form, dimension, disagreement, taken.names)
 
 
-def _write(embedder: nn.Module, parameters: RunParameters, run: str, form: Format, path: Path) -> None:
-    images = _images(parameters, 3, isinstance(embedder, Pixels))
-    metadata = _metadata(parameters, run, isinstance(embedder, Pixels))
+@dataclass(frozen=True)
+class _Inputs:
+    """What a file takes. cameras: the trained ones' numbers."""
+
+    parameters: RunParameters
+    columns: SideColumns
+    cameras: tuple[int, ...]
+    pixels: bool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return ("images", *self.columns.names())
+
+    def by_chance(self, batch: int) -> dict[str, Tensor]:
+        """A batch of each, by name: some cameras and viewpoints are none that was trained on."""
+        side, chance = self.parameters.training.input.size, torch.Generator().manual_seed(batch)
+        if self.pixels:
+            images = torch.randint(0, 256, (batch, 3, side, side), generator=chance, dtype=torch.uint8)
+        else:
+            images = torch.randn(batch, 3, side, side, generator=chance)
+        taken = {"images": images}
+        if self.columns.camera:
+            numbers = torch.tensor([*self.cameras, -1], dtype=torch.int64)
+            taken["camera"] = numbers[torch.randint(len(numbers), (batch,), generator=chance)]
+        if self.columns.viewpoint:
+            taken["viewpoint"] = torch.randint(-1, len(VIEWPOINTS), (batch,), generator=chance)
+        return taken
+
+
+def _write(embedder: nn.Module, taken: _Inputs, run: str, form: Format, path: Path) -> None:
+    rest = taken.by_chance(3)
+    images, metadata = rest.pop("images"), _metadata(taken, run)
     try:
         with _quiet(), torch.no_grad():
-            shapes = {"images": {0: torch.export.Dim("batch", min=1)}}
-            program = torch.export.export(embedder, (images,), dynamic_shapes=shapes)
+            batch = torch.export.Dim("batch", min=1)
+            shapes = {name: {0: batch} for name in taken.names}
+            program = torch.export.export(embedder, (images,), rest, dynamic_shapes=shapes)
             if form == "torch-export":
                 torch.export.save(program, path, extra_files={"svrn.json": canonical_json(metadata)})
                 return
             made = torch.onnx.export(
                 program,
-                input_names=["images"],
+                input_names=list(taken.names),
                 output_names=["embedding"],
                 dynamo=True,
                 custom_translation_table={torch.ops.aten.sort.stable: _stable_sort()},
@@ -147,34 +206,32 @@ def _stable_sort() -> Any:
     return sort
 
 
-def _metadata(parameters: RunParameters, run: str, pixels: bool) -> dict[str, str]:
-    training = parameters.training.input
-    return {
+def _metadata(taken: _Inputs, run: str) -> dict[str, str]:
+    training = taken.parameters.training.input
+    found = {
         "svrn.run": run,
         "svrn.input": canonical_json(
             {"size": training.size, "interpolation": training.interpolation, "antialias": True, "channels": "RGB"}
         ),
-        "svrn.pixels": "uint8, normalised in the graph" if pixels else "float32, normalised by the caller",
+        "svrn.pixels": "uint8, normalised in the graph" if taken.pixels else "float32, normalised by the caller",
         "svrn.normalisation": canonical_json({"mean": list(MEAN), "deviation": list(DEVIATION), "range": [0, 255]}),
-        "svrn.inference": canonical_json(effective_inference(parameters)),
+        "svrn.inference": canonical_json(effective_inference(taken.parameters)),
     }
+    if taken.columns.camera:
+        found["svrn.cameras"] = canonical_json(list(taken.cameras))
+    if taken.columns.viewpoint:
+        found["svrn.viewpoints"] = canonical_json(list(VIEWPOINTS))
+    return found
 
 
-def _images(parameters: RunParameters, batch: int, pixels: bool = False) -> Tensor:
-    side, chance = parameters.training.input.size, torch.Generator().manual_seed(batch)
-    if pixels:
-        return torch.randint(0, 256, (batch, 3, side, side), generator=chance, dtype=torch.uint8)
-    return torch.randn(batch, 3, side, side, generator=chance)
-
-
-def _compare(embedder: nn.Module, parameters: RunParameters, form: Format, path: Path) -> tuple[int, float]:
+def _compare(embedder: nn.Module, taken: _Inputs, form: Format, path: Path) -> tuple[int, float]:
     """The embeddings' length, and the greatest difference over batches of several sizes."""
     other = _read(form, path)
     worst, dimension = 0.0, 0
     for batch in CHECKED_BATCHES:
-        images = _images(parameters, batch, isinstance(embedder, Pixels))
-        wanted = embedder(images).numpy()
-        given = other(images)
+        inputs = taken.by_chance(batch)
+        wanted = embedder(**inputs).numpy()
+        given = other(inputs)
         dimension = wanted.shape[1]
         if given.shape != wanted.shape or not np.isfinite(given).all():
             raise UserError(f"the {form} file gives {given.shape}, wanted {wanted.shape}, finite", where=str(path))
@@ -184,13 +241,14 @@ def _compare(embedder: nn.Module, parameters: RunParameters, form: Format, path:
     return dimension, worst
 
 
-def _read(form: Format, path: Path) -> Any:
+def _read(form: Format, path: Path) -> Callable[[dict[str, Tensor]], Any]:
     if form == "torch-export":
         module = torch.export.load(path).module()
 
-        def run_program(images: Tensor) -> Any:
+        def run_program(inputs: dict[str, Tensor]) -> Any:
+            rest = {name: value for name, value in inputs.items() if name != "images"}
             with torch.no_grad():
-                return module(images).numpy()
+                return module(inputs["images"], **rest).numpy()
 
         return run_program
     import onnxruntime
@@ -198,7 +256,7 @@ def _read(form: Format, path: Path) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return lambda images: session.run(["embedding"], {"images": images.numpy()})[0]
+    return lambda inputs: session.run(["embedding"], {name: value.numpy() for name, value in inputs.items()})[0]
 
 
 @contextlib.contextmanager

@@ -19,10 +19,11 @@ from typing import Any
 import yaml
 
 from svrn.config.documents import read_tree
+from svrn.data.annotations.names import VIEWPOINTS
 from svrn.data.augmentation import DEVIATION, MEAN
 from svrn.errors import UserError
 from svrn.files import disk_errors, write_json, write_text
-from svrn.runs.export import export
+from svrn.runs.export import Exported, export
 from svrn.runs.folder import check_run, names_of
 from svrn.runs.run import read_config
 
@@ -39,11 +40,13 @@ SIZE = {size}
 _network = torch.export.load(Path(__file__).with_name("model.pt2")).module()
 
 
-def embed(images: torch.Tensor) -> torch.Tensor:
-    """uint8 RGB [B, 3, H, W] -> float32 [B, {dimension}] of unit length."""
+def embed(images: torch.Tensor{arguments}) -> torch.Tensor:
+    """uint8 RGB [B, 3, H, W] -> float32 [B, {dimension}] of unit length.{about}"""
     small = torch.nn.functional.interpolate(images.float(), (SIZE, SIZE), mode="{mode}", antialias=True)
+    small = small.round().clamp(0, 255).to(torch.uint8)
     with torch.no_grad():
-        return torch.nn.functional.normalize(_network(small.round().clamp(0, 255).to(torch.uint8)), dim=1)
+        return torch.nn.functional.normalize(_network({taken}), dim=1)
+
 '''
 
 
@@ -58,7 +61,8 @@ def write_hub(run_dir: Path, out: Path, card: str, *, rendered: bool) -> int:
     check_run(run_dir, run_dir.name)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError("is not an empty folder", where=str(out), mend="give a new folder as --out")
-    parameters, _ = read_config(run_dir / "config.yaml")
+    parameters, sizes = read_config(run_dir / "config.yaml")
+    cameras = sizes.vocabulary.cameras if sizes.vocabulary else ()
     size, interpolation = parameters.training.input.size, parameters.training.input.interpolation
     waiting = out.with_name(f".{out.name}.{uuid.uuid4().hex}.part")
     try:
@@ -70,10 +74,9 @@ def write_hub(run_dir: Path, out: Path, card: str, *, rendered: bool) -> int:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(run_dir / name, target)
             front = yaml.safe_dump(_front(run_dir, rendered), sort_keys=False, allow_unicode=True)
-            write_text(waiting / "README.md", f"---\n{front}---\n\n{card}{_USE}")
+            write_text(waiting / "README.md", f"---\n{front}---\n\n{card}{_USE}{_of_inputs(made, cameras)}")
             write_json(waiting / "preprocessor_config.json", _preprocessor(size, interpolation))
-            loader = LOADER.format(size=size, dimension=made.dimension, mode=interpolation)
-            write_text(waiting / "load.py", loader)
+            write_text(waiting / "load.py", _loader(size, interpolation, made))
             if out.exists():
                 out.rmdir()
             waiting.replace(out)
@@ -111,6 +114,35 @@ def read_hub(folder: Path, runs: Path) -> Path:
     finally:
         shutil.rmtree(waiting, ignore_errors=True)
     return target
+
+
+def _loader(size: int, mode: str, made: Exported) -> str:
+    """load.py, with an argument for each input beside the images; what is not given is not known."""
+    further = made.inputs[1:]
+    about = f"\n\n    {', '.join(further)}: int64 [B] (see the card), -1 or None where not known.\n    "
+    unknown = "torch.full((len(small),), -1) if {0} is None else {0}"
+    return LOADER.format(
+        size=size,
+        dimension=made.dimension,
+        mode=mode,
+        arguments="".join(f", {name}: torch.Tensor | None = None" for name in further),
+        taken=", ".join(["small", *(f"{name}={unknown.format(name)}" for name in further)]),
+        about=about if further else "",
+    )
+
+
+def _of_inputs(made: Exported, cameras: tuple[int, ...]) -> str:
+    """What the card says of inputs beside the images."""
+    text = ""
+    if "camera" in made.inputs:
+        text += (
+            f"\n`camera` is one of {', '.join(map(str, cameras))}, by which it was trained; any other number, or none"
+        )
+        text += " given: the mean of these stands in.\n"
+    if "viewpoint" in made.inputs:
+        names = ", ".join(f"{number} {name}" for number, name in enumerate(VIEWPOINTS))
+        text += f"\n`viewpoint` is one of {names}; left is the vehicle's own left; -1, or none given: not known.\n"
+    return text
 
 
 def _front(run_dir: Path, rendered: bool) -> dict[str, Any]:

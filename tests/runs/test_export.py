@@ -65,7 +65,9 @@ def test_exported_network_gives_the_runs_embeddings_for_other_batch_sizes(tmp_pa
 
 def test_a_file_that_disagrees_is_refused_and_not_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = _run(tmp_path / "abc123", stages={"count": 1}, unified={"enabled": False})
-    monkeypatch.setattr(exporting, "_read", lambda form, path: lambda images: np.ones((len(images), 16), np.float32))
+    monkeypatch.setattr(
+        exporting, "_read", lambda form, path: lambda given: np.ones((len(given["images"]), 16), np.float32)
+    )
     with pytest.raises(UserError, match="differ by"):
         export(run, "torch-export", tmp_path / "out" / "net.pt2")
     assert list((tmp_path / "out").iterdir()) == []

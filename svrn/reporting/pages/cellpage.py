@@ -14,6 +14,7 @@ from svrn.reporting.intervals import Difference
 from svrn.reporting.methods import finished, model_of
 from svrn.reporting.pages.catalogue import Entry
 from svrn.reporting.pages.drawings import Curve, Strip, curve, strip
+from svrn.reporting.parsed import Agreement
 from svrn.reporting.provenance import Evidence, evidence, parameter_differences
 from svrn.reporting.records import RunFacts, run_facts
 from svrn.reporting.suite import SuiteReport
@@ -34,7 +35,7 @@ class Neighbour:
 @dataclass(frozen=True)
 class CellPage:
     """A cell's page. `evaluations`: the keys of its finished evaluations, by seed. `failures`: where it fails, as far
-    as `svrn slices` has been asked."""
+    as `svrn slices` has been asked. `agreement`: of parts that a parser told with the true ones."""
 
     file: str
     result: Result
@@ -45,6 +46,7 @@ class CellPage:
     neighbour: Neighbour | None
     evaluations: tuple[tuple[int, str], ...]
     failures: Failures | None
+    agreement: Agreement | None
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ def _cell_page(result: Result, report: SuiteReport, shown: set[str]) -> CellPage
         neighbour=_neighbour(result, report),
         evaluations=tuple((s, e.key) for s, e in seeds if e.key in shown),
         failures=failures(seeds, records),
+        agreement=report.agreements.of(cell),
     )
 
 
