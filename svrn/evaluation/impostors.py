@@ -7,7 +7,7 @@ statistic, or a crossing, must lie; only pairs between these are needed one by o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -31,16 +31,39 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Tally:
-    """What a pass, or a block of it, counted and kept."""
+    """What a pass counted and kept of some pairs.
+
+    counts: by bin. kept: the bins whose pairs are kept; queries, items, bins: of each of these. levels: bins in rising
+    order, the last BINS; by_query, by_item: how many pairs lie in a level or above, (levels, queries or items).
+    """
 
     counts: Ints
-    kept_queries: Ints
-    kept_items: Ints
-    kept_bins: Ints
-    near_queries: Ints
-    near_items: Ints
+    kept: Flags
+    queries: Ints
+    items: Ints
+    bins: Ints
+    levels: Ints
     by_query: Ints
     by_item: Ints
+
+    def part(self, counts: Ints, queries: Flags, items: Flags) -> Tally:
+        """That of the pairs of some queries with some items, by their numbers among these; `counts` are theirs."""
+        mine = queries[self.queries] & items[self.items]
+        rows, columns = (np.cumsum(flags, dtype=np.int32) - 1 for flags in (queries, items))
+        return Tally(
+            counts,
+            self.kept,
+            rows[self.queries[mine]],
+            columns[self.items[mine]],
+            self.bins[mine],
+            self.levels,
+            self.by_query[:, queries],
+            self.by_item[:, items],
+        )
+
+    def without_levels(self) -> Tally:
+        """The same with no level but the last, above all scores."""
+        return replace(self, levels=self.levels[-1:], by_query=self.by_query[-1:], by_item=self.by_item[-1:])
 
 
 @dataclass(frozen=True)
@@ -61,13 +84,13 @@ class Impostors:
     count: of the pairs. counts: by bin. within: no exact score is further than this outside its bin.
     """
 
-    def __init__(self, tally: Tally, kept: Flags, within: float, score: Callable[[Ints, Ints], Floats]) -> None:
+    def __init__(self, tally: Tally, within: float, score: Callable[[Ints, Ints], Floats]) -> None:
         self.counts = tally.counts.copy()
         self.counts[SAME_BIN] = 0
         self.count = int(self.counts.sum())
         self.within = within + INDEXING
         self._at_or_above = np.append(np.cumsum(self.counts[::-1])[::-1], 0)
-        self._tally, self._kept, self._score = tally, kept, score
+        self._tally, self._score = tally, score
 
     def bracket(self, threshold: float) -> tuple[int, int]:
         """Between which two numbers the count of scores of at least `threshold` lies."""
@@ -122,23 +145,39 @@ class Impostors:
         worst, threshold = min(choices, key=lambda choice: choice[0])
         return threshold, Fraction(worst, self.count * len(genuine))
 
-    def missing(self, windows: Sequence[tuple[int, int]]) -> Flags:
-        """The bins of these windows whose pairs were not kept."""
+    def missing(self, windows: Sequence[tuple[int, int]], *, by_level: bool = False) -> Flags:
+        """The bins of these windows whose pairs were not kept.
+
+        by_level: each window with what lies between it and the next level, so that `accepted` has its counts.
+        """
         wanted = np.zeros(BINS, dtype=bool)
         for first, last in windows:
-            wanted[first : last + 1] = True
-        return wanted & ~self._kept & (self.counts > 0)
+            wanted[first : (self._level(last)[1] if by_level else last + 1)] = True
+        return wanted & ~self._tally.kept & (self.counts > 0)
 
-    def accepted(self, number: int, threshold: float) -> Accepted:
-        """The pairs that reach the threshold, which is the one of this number that the pass was told."""
-        first, last = self._bins(threshold, threshold)
+    def accepted(self, threshold: float) -> Accepted:
+        """The pairs that reach a threshold.
+
+        Raises:
+            ValueError: something of its window is missing by level.
+        """
+        tally, (first, last) = self._tally, self._bins(threshold, threshold)
+        if self.missing([(first, last)], by_level=True).any():
+            raise ValueError(f"pairs about the threshold {threshold} were not kept")
+        number, level = self._level(last)
+        reach = (tally.bins > last) & (tally.bins < level)
         queries, items, scores = self._exact(first, last)
-        reach = scores >= threshold
-        by_query, by_item = (counts[number] for counts in (self._tally.by_query, self._tally.by_item))
+        exactly = scores >= threshold
+        by_query, by_item = tally.by_query[number], tally.by_item[number]
         return Accepted(
-            by_query + np.bincount(queries[reach], minlength=len(by_query)),
-            by_item + np.bincount(items[reach], minlength=len(by_item)),
+            by_query + _count((tally.queries[reach], queries[exactly]), len(by_query)),
+            by_item + _count((tally.items[reach], items[exactly]), len(by_item)),
         )
+
+    def _level(self, last: int) -> tuple[int, int]:
+        """The first level above a bin: its number, and its bin."""
+        number = int(np.searchsorted(self._tally.levels, last, "right"))
+        return number, int(self._tally.levels[number])
 
     def _bins(self, low: float, high: float) -> tuple[int, int]:
         """First and last bin that can hold an exact score from `low` to `high`."""
@@ -154,8 +193,8 @@ class Impostors:
         return float(edges[low[-1]]), float(edges[high[0]])
 
     def _exact(self, first: int, last: int) -> tuple[Ints, Ints, Floats]:
-        chosen = (self._tally.kept_bins >= first) & (self._tally.kept_bins <= last)
-        queries, items = self._tally.kept_queries[chosen], self._tally.kept_items[chosen]
+        chosen = (self._tally.bins >= first) & (self._tally.bins <= last)
+        queries, items = self._tally.queries[chosen], self._tally.items[chosen]
         return queries, items, self._score(queries, items)
 
     def _sorted(self, first: int, last: int) -> Floats:
@@ -182,8 +221,18 @@ def edge(number: Any) -> Any:
     return (number - MARGIN - HALF) * WIDTH
 
 
-def indexed(scores: Block) -> Ints:
-    """The bin of each score."""
+def indexed(scores: Block, shifts: Block | None = None) -> Ints:
+    """The bin of each score. shifts: 0 or BINS of each column, to be added."""
     scaled = scores * scores.dtype.type(HALF)
-    scaled += scores.dtype.type(HALF + MARGIN)
+    scaled += scores.dtype.type(HALF + MARGIN) if shifts is None else shifts + scores.dtype.type(HALF + MARGIN)
     return scaled.astype(np.intp)
+
+
+def levels_above(kept: Flags) -> Ints:
+    """The first bin above each run of kept ones, and BINS."""
+    ends = np.flatnonzero(kept[:-1] & ~kept[1:]) + 1
+    return np.append(ends, BINS)
+
+
+def _count(parts: Sequence[Ints], length: int) -> Ints:
+    return np.bincount(np.concatenate(parts), minlength=length)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from test_ranking import RULES, made_rows, made_vectors
 
 from svrn.data.protocols import Protocol, Trial
-from svrn.evaluation import pairs
+from svrn.evaluation import counting, pairs
 from svrn.evaluation.grid import Grid, as_given, common_scale, on_grid
 from svrn.evaluation.impostors import BINS, Impostors, Tally, order_of
 from svrn.evaluation.items import Items, gallery_items
@@ -97,7 +97,8 @@ def test_counts_and_thresholds_are_those_of_a_literal_sort(
     found = pair_scores(trial, protocol, items, query, gallery_grid, options, rates=RATES, thresholds=thresholds)
     check(made, found)
     _, by_query = twin(made)
-    for threshold, accepted in zip(thresholds, found.accepted, strict=True):
+    for threshold in thresholds:
+        accepted = found.impostors.accepted(threshold)
         wanted = [sum(score >= Fraction(threshold) for score in line) for line in by_query]
         assert accepted.by_query.tolist() == wanted
         assert accepted.count == accepted.by_item.sum()
@@ -110,12 +111,12 @@ def test_a_sample_that_foresees_wrong_costs_a_pass_and_no_digit(
 ) -> None:
     monkeypatch.setattr(pairs, "ALL_KEPT", 0)
     if sample:
-        monkeypatch.setattr(pairs, "SAMPLE", sample)
+        monkeypatch.setattr(counting, "SAMPLE", sample)
     else:  # it foresees nothing
-        monkeypatch.setattr(pairs._Counter, "foreseen", lambda *given: np.zeros(BINS, dtype=bool))
+        monkeypatch.setattr(counting.Counter, "foreseen", lambda *given: np.zeros(BINS, dtype=bool))
     passes = []
-    counted = pairs._Counter.counted
-    monkeypatch.setattr(pairs._Counter, "counted", lambda self, kept: passes.append(kept.sum()) or counted(self, kept))
+    counted = counting.Counter.counted
+    monkeypatch.setattr(counting.Counter, "counted", lambda self, kept: passes.append(kept.sum()) or counted(self, kept))
     for seed in range(9):
         made = world(seed, 12, 60, distance, seed % 4, 6, vehicles=4)
         trial, protocol, items, query, gallery, _ = made
@@ -128,7 +129,7 @@ def test_chunks_threads_and_tiles_do_not_change_it(monkeypatch: pytest.MonkeyPat
     trial, protocol, items, query, gallery, _ = world(1, 40, 700, "cosine", 0, 16, vehicles=30)
     seen = []
     for options, tile in ((Options(threads=1), 4096), (Options(threads=2, chunk=7), 64)):
-        monkeypatch.setattr(pairs, "TILE", tile)
+        monkeypatch.setattr(counting, "TILE", tile)
         found = pair_scores(trial, protocol, items, query, gallery, options, rates=RATES, thresholds=(0.1,))
         ordered = np.sort(found.genuine.scores)
         seen.append(
@@ -136,8 +137,8 @@ def test_chunks_threads_and_tiles_do_not_change_it(monkeypatch: pytest.MonkeyPat
                 [found.impostors.greatest(order_of(rate, found.impostors.count)) for rate in RATES],
                 found.impostors.equal_error(ordered),
                 found.best.tolist(),
-                found.accepted[0].by_query.tolist(),
-                found.accepted[0].by_item.tolist(),
+                found.impostors.accepted(0.1).by_query.tolist(),
+                found.impostors.accepted(0.1).by_item.tolist(),
             )
         )
     assert seen[0] == seen[1]
@@ -157,8 +158,8 @@ def test_what_is_missing_is_all_of_the_windows_that_was_not_kept(seed: int) -> N
     counts[5000:5100] = rng.integers(0, 3, 100)
     kept = rng.random(BINS) < 0.5
     none = np.empty(0, dtype=np.int32)
-    tally = Tally(counts, none, none, none, none, none, np.empty((0, 1)), np.empty((0, 1)))
-    impostors = Impostors(tally, kept, 0.0, lambda queries, items: np.empty(0))
+    tally = Tally(counts, kept, none, none, none, np.array([BINS]), np.zeros((1, 1)), np.zeros((1, 1)))
+    impostors = Impostors(tally, 0.0, lambda queries, items: np.empty(0))
     windows = [tuple(np.sort(rng.integers(4990, 5110, 2)).tolist()) for _ in range(2)]
     inside = np.array([any(first <= number <= last for first, last in windows) for number in range(BINS)])
     assert (impostors.missing(windows) == (inside & ~kept & (counts > 0))).all()
