@@ -89,8 +89,8 @@ def passes(
 
 
 def two_sided(query: AnyGrid, gallery: AnyGrid, options: Options) -> Callable[[Shape], Product]:
-    """A product of which no score is further from the exact one than its query's bound, either way: of visible parts that
-    of float64, which is exact, for any other may lie further below by a slack of the pair.
+    """A product of which no score is further from the exact one than its query's bound, either way. Of visible parts
+    that of float64, which is exact: in any other a pair may lie further below, by a slack of its own.
 
     Raises:
         UserError: the device or the precision is not there.

@@ -1,7 +1,7 @@
 """Passes over all pairs of different vehicles: counted in bins of their rounded scores, and kept where bins are to be.
 
-Tile by tile, and of a tile a few queries' lines at a time, while they are in the processor's cache. Where the vehicles are
-in two halves, one pass counts the pairs of either half, and those across.
+Tile by tile, and of a tile a few queries' lines at a time, while they are in the processor's cache. Where the vehicles
+are in two halves, one pass counts the pairs of either half, and those across.
 """
 
 from __future__ import annotations
@@ -117,8 +117,8 @@ class _Sums:
         return len(self.levels)
 
 
-#: Queries, items and bins of pairs that a block keeps, and queries and items of those that can be the greatest.
-_Found = tuple[Ints, Ints, Ints, Ints, Ints]
+#: Queries, items, bins and scores of pairs that a block keeps, and queries and items of those that can be the greatest.
+_Found = tuple[Ints, Ints, Ints, Block, Ints, Ints]
 
 
 class Counter:
@@ -164,16 +164,14 @@ class Counter:
             return partial(self._block, sums[-1])
 
         made = two_sided(query, self._scorer.gallery, self._options)
-        found = each_block(
-            query, self._scorer.gallery, self._options, self._items.tiles(TILE), work, made=made
-        )
-        places, items, bins, near, nearest = (np.concatenate(each) for each in zip(*found, strict=True))
+        found = each_block(query, self._scorer.gallery, self._options, self._items.tiles(TILE), work, made=made)
+        places, items, bins, scores, near, nearest = (np.concatenate(each) for each in zip(*found, strict=True))
         one = sums[-1]
         by_query, by_item = (_at_or_above(table) for table in (one.by_query, one.by_item))
         of_order = np.empty_like(by_query)
         of_order[:, self._order] = by_query
         queries = self._order.astype(np.int32)[places]
-        tally = Tally(one.counts.sum(axis=0), one.kept, queries, items, bins, one.levels, of_order, by_item)
+        tally = Tally(one.counts.sum(axis=0), one.kept, queries, items, bins, scores, one.levels, of_order, by_item)
         return Passed(tally, one.counts, one.within, (self._order[near], nearest))
 
     def foreseen(self, rates: Sequence[float], queries: Ints, genuine: Floats) -> Flags:
@@ -225,7 +223,7 @@ class Counter:
         own_lines, own = self._own_places[here] - asked.start, self._own[here]
         counts = np.zeros_like(sums.counts)
         greatest = np.full(len(asked), SAME, dtype=np.float64)
-        kept: list[tuple[Ints, ...]] = []
+        kept: list[tuple[Ints, Ints, Ints, Block]] = []
         near: list[tuple[Ints, Ints, Block]] = []
         for part, rows in tiles:
             first, scores = self._items.of_tile(part, rows)
@@ -246,8 +244,8 @@ class Counter:
             np.add(sums.counts, counts, out=sums.counts)
         lines, items, values = (np.concatenate(each) for each in zip(*near, strict=True))
         close = values >= rounded_down(greatest - 2 * sums.within, values.dtype)[lines]
-        places, others, bins = (np.concatenate(each) for each in zip(*kept, strict=True))
-        return [(places, others, bins, lines[close] + asked.start, items[close])]
+        places, others, bins, values = (np.concatenate(each) for each in zip(*kept, strict=True))
+        return [(places, others, bins, values, lines[close] + asked.start, items[close])]
 
     def _lines(self, asked: range) -> Iterator[slice]:
         """A block's lines, a few at a time, all of one half."""
@@ -256,8 +254,11 @@ class Counter:
             for start in range(begin, end, LINES):
                 yield slice(start - asked.start, min(start + LINES, end) - asked.start)
 
-    def _count(self, sums: _Sums, counts: Ints, place: int, first: int, scores: Block) -> tuple[Ints, ...]:
-        """Count the scores of some queries, from `place` on, with some items; places, items and bins of what is kept."""
+    def _count(
+        self, sums: _Sums, counts: Ints, place: int, first: int, scores: Block
+    ) -> tuple[Ints, Ints, Ints, Block]:
+        """Count the scores of some queries, from `place` on, with some items; places, items, bins and scores of what is
+        kept."""
         width, half, shifts = scores.shape[1], ACROSS, None
         if self._halves is not None:
             half, others = (FIRST, False) if place < self._first else (SECOND, True)
@@ -285,7 +286,8 @@ class Counter:
                     table[start : start + length] += found.reshape(length, sums.classes)
         mine = sums.kept[bins]
         cells, bins = cells[mine], bins[mine]
-        return tuple(x.astype(np.int32) for x in (cells // width + place, cells % width + first, bins))
+        places, items, bins = (x.astype(np.int32) for x in (cells // width + place, cells % width + first, bins))
+        return places, items, bins, scores.reshape(-1)[cells].astype(np.float32)
 
 
 def _at_or_above(table: Ints) -> Ints:

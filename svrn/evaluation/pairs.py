@@ -2,9 +2,9 @@
 
 Pairs of one vehicle are few, so their exact scores (evaluation/grid.py) are all kept. Pairs of different vehicles are
 thousands of millions: they are counted in bins of their rounded scores while a tile is in the processor's cache
-(evaluation/counting.py). A rounded score lies within the product's bound of the exact one, so the bins say between which
-two scores an order statistic, or a crossing, must lie; the pairs between these are few, are kept, and are worked out
-again exactly. So a count or a threshold that is given is the one that sorting all exact scores would give.
+(evaluation/counting.py). A rounded score lies within the product's bound of the exact one, so the bins say between
+which two scores an order statistic, or a crossing, must lie; the pairs between these are few, are kept, and are worked
+out again exactly. So a count or a threshold that is given is the one that sorting all exact scores would give.
 
 Where among the bins that will be is foreseen from a sample of pairs. Where the sample was wrong, the pass is made once
 more: that costs time, never a digit.
@@ -112,8 +112,8 @@ def halved_scores(
     *,
     rates: Sequence[float],
 ) -> tuple[PairScores, PairScores, PairScores]:
-    """What `pair_scores` gives, by one pass: of all pairs; of those among `first`, some vehicles; and of those among all
-    others, to be asked about the thresholds that the first give for these rates and for equal error."""
+    """What `pair_scores` gives, by one pass: of all pairs; of those among some vehicles, `first`; and of those among
+    all others, to be asked about the thresholds that the first give for these rates and for equal error."""
     halves = Halves(np.isin(trial.query.vehicles, first), np.isin(items.vehicles, first))
     found = _Every(trial.query, protocol, items, query, gallery).counted(options, rates, halves=halves)
     return found[0], found[1], found[2]
@@ -176,7 +176,10 @@ class _Every:
             return self._scorer.of(rows[lines], columns[others])
 
         mine = queries[self._genuine.queries]
-        numbers = (np.cumsum(queries) - 1)[self._genuine.queries[mine]], (np.cumsum(items) - 1)[self._genuine.items[mine]]
+        numbers = (
+            (np.cumsum(queries) - 1)[self._genuine.queries[mine]],
+            (np.cumsum(items) - 1)[self._genuine.items[mine]],
+        )
         impostors = Impostors(tally, passed.within, score)
         return PairScores(
             self._rows.vehicles[rows],

@@ -22,6 +22,7 @@ from svrn.data.protocols import Trial
 from svrn.errors import UserError
 from svrn.evaluation.benchmark import Benchmark
 from svrn.evaluation.calibration import Calibration, Judged, fitted, judged
+from svrn.evaluation.impostors import Ints
 from svrn.evaluation.open_set import RATES, OpenSet, at_thresholds, candidates, confidence, crosswise
 from svrn.evaluation.operating import (
     EqualError,
@@ -35,7 +36,6 @@ from svrn.evaluation.operating import (
     threshold_at,
     weighted,
 )
-from svrn.evaluation.impostors import Ints
 from svrn.evaluation.options import Options
 from svrn.evaluation.pairs import PairScores, halved_scores, pair_scores
 from svrn.files import atomic_write, write_json
