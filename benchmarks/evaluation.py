@@ -180,6 +180,20 @@ def visible_parts(bench: Bench, size: Size) -> list[Row]:
     ]
 
 
+def verification(bench: Bench, size: Size) -> list[Row]:
+    """All answers about pairs and the open set beside the ranking, in processor time, and the peak."""
+    rounds = [[bench.sure(job, size) for job in ("ours", "verification")] for _ in range(1 if size.large else ROUNDS)]
+    ranking, pairs = (_least(list(job)) for job in zip(*rounds, strict=True))
+    about = f"verification {size.name}"
+    limit = ("the ranking", ranking.cpu)
+    return [
+        row(
+            f"{about}: processor time", pairs.cpu, "CPU s", limit=limit, goal="ratio at most 2" if size.large else None
+        ),
+        row(f"{about}: peak memory", pairs.peak_gib, "GiB", limit=("4 GiB", MEMORY_GIB), goal="ratio at most 1"),
+    ]
+
+
 def growth(bench: Bench) -> list[Row]:
     """Nanoseconds a pair over four sizes: the same where cost grows as queries x gallery."""
     rows = []
@@ -230,6 +244,7 @@ def main() -> None:
             for one in on_gpu(bench, size):
                 record([one])
         record(certified(bench, size))
+        record(verification(bench, size))
         # The peers' Python rankers take half an hour at the large size, and most of all of them do not fit.
         peers = FASTEST if size.large else PEERS[:2] if size.pairs > 10**7 else PEERS
         record(against_peers(bench, size, peers))

@@ -23,15 +23,18 @@ clean_blas()
 import numpy as np  # noqa: E402
 
 import svrn  # noqa: E402
+from svrn.data import protocols  # noqa: E402
 from svrn.data.distances import VisibleParts  # noqa: E402
 from svrn.data.embeddings import Embeddings, read_embeddings  # noqa: E402
 from svrn.data.manifest import Manifest, read_manifest  # noqa: E402
 from svrn.evaluation import visible_parts  # noqa: E402
+from svrn.evaluation.benchmark import Benchmark  # noqa: E402
 from svrn.evaluation.evaluator import evaluate  # noqa: E402
 from svrn.evaluation.grid import on_grid  # noqa: E402
 from svrn.evaluation.int8 import levels_of  # noqa: E402
 from svrn.evaluation.options import Options  # noqa: E402
 from svrn.evaluation.product import TILE  # noqa: E402
+from svrn.evaluation.verification import verify  # noqa: E402
 
 CHUNK = 1024
 RANKERS = {"torchreid": "torchreid/metrics/rank.py", "fastreid": "fastreid/evaluation/rank.py"}
@@ -251,6 +254,16 @@ def arrays(data: Input, _: list[Path]) -> Callable[[], dict[str, float]]:
     return call
 
 
+def verification(data: Input, _: list[Path]) -> Callable[[], dict[str, float]]:
+    """All that `svrn verification` answers, from embeddings in memory."""
+
+    def call() -> dict[str, float]:
+        found = verify(Benchmark(data.embeddings, data.manifest, protocols.get(PROTOCOL)))
+        return {"EER": found.equal_error.rate}
+
+    return call
+
+
 def plain(data: Input, _: list[Path]) -> Callable[[], dict[str, float]]:
     return lambda: {
         name: value / 100 for name, value in evaluate(data.embeddings, data.manifest, "plain").scores.named().items()
@@ -308,6 +321,7 @@ JOBS: dict[str, Callable[[Input, list[Path]], Callable[[], dict[str, float]]]] =
     "ours-cuda-bfloat16": ours("bfloat16", "cuda"),
     "ours-plain": plain,
     "ours-arrays": arrays,
+    "verification": verification,
     "ours-parts": ours_parts,
     "pair-function": pair_function,
     "rounded-bfloat16": rounded,

@@ -6,6 +6,7 @@ The one place that knows of several distances and several products: what ranks, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import find_spec
 from typing import Protocol
 
@@ -17,7 +18,7 @@ from svrn.evaluation import int8
 from svrn.evaluation.exact import Estimate, Exact, Ints
 from svrn.evaluation.grid import Distance, Floats, Grid, Index, Singles, as_given, on_grid
 from svrn.evaluation.options import Options, multiplies_int8
-from svrn.evaluation.product import Pass, missing, product
+from svrn.evaluation.product import Pass, Product, Shape, missing, product
 from svrn.evaluation.visible_parts import ExactParts, PartGrid, parts_on_grid, parts_product
 
 MANY = 10**12  # multiplications from which a coarse product pays for torch's import and the gallery's levels
@@ -85,3 +86,17 @@ def passes(
         yield from int8.passes(query, gallery, options, open_share)
     else:
         yield Pass(slice(None), lambda shape: product(query, gallery, shape, options, there=True))
+
+
+def two_sided(query: AnyGrid, gallery: AnyGrid, options: Options) -> Callable[[Shape], Product]:
+    """A product of which no score is further from the exact one than its query's bound, either way. Of visible parts
+    that of float64, which is exact: in any other a pair may lie further below, by a slack of its own.
+
+    Raises:
+        UserError: the device or the precision is not there.
+    """
+    if isinstance(query, PartGrid) and isinstance(gallery, PartGrid):
+        exact = options.model_copy(update={"precision": "float64"})
+        return lambda shape: parts_product(query, gallery, shape, exact)
+    assert isinstance(query, Grid) and isinstance(gallery, Grid)
+    return partial(product, query, gallery, options=options)

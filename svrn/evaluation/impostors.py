@@ -7,7 +7,7 @@ statistic, or a crossing, must lie; only pairs between these are needed one by o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -22,7 +22,9 @@ MARGIN = 1024  # bins beyond -1 and 1, where rounding can carry a score
 SAME_BIN = MARGIN // 2
 SAME = np.float32((SAME_BIN - MARGIN - HALF) * WIDTH)  # in place of the scores of a query's own vehicle
 BINS = 2 * (HALF + MARGIN)
-INDEXING = WIDTH / 64  # what rounding can move a score between bins
+INDEXING = WIDTH / 64  # what rounding can move a score between bins, or to float32
+NEARER = 1 / 8  # of a bound: so near a rounded product comes as a rule
+PLACES = 1024  # at which a crossing is looked for
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.integer[Any]]
@@ -31,16 +33,42 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Tally:
-    """What a pass, or a block of it, counted and kept."""
+    """What a pass counted and kept of some pairs.
+
+    counts: by bin. kept: the bins whose pairs are kept; queries, items, bins, scores: of each of these, the scores as
+    the product rounded them. levels: bins in rising order, the last BINS; by_query, by_item: how many pairs lie in a
+    level or above, (levels, queries or items).
+    """
 
     counts: Ints
-    kept_queries: Ints
-    kept_items: Ints
-    kept_bins: Ints
-    near_queries: Ints
-    near_items: Ints
+    kept: Flags
+    queries: Ints
+    items: Ints
+    bins: Ints
+    scores: npt.NDArray[np.float32]
+    levels: Ints
     by_query: Ints
     by_item: Ints
+
+    def part(self, counts: Ints, queries: Flags, items: Flags) -> Tally:
+        """That of the pairs of some queries with some items, by their numbers among these; `counts` are theirs."""
+        mine = queries[self.queries] & items[self.items]
+        rows, columns = (np.cumsum(flags, dtype=np.int32) - 1 for flags in (queries, items))
+        return Tally(
+            counts,
+            self.kept,
+            rows[self.queries[mine]],
+            columns[self.items[mine]],
+            self.bins[mine],
+            self.scores[mine],
+            self.levels,
+            self.by_query[:, queries],
+            self.by_item[:, items],
+        )
+
+    def without_levels(self) -> Tally:
+        """The same with no level but the last, above all scores."""
+        return replace(self, levels=self.levels[-1:], by_query=self.by_query[-1:], by_item=self.by_item[-1:])
 
 
 @dataclass(frozen=True)
@@ -61,13 +89,13 @@ class Impostors:
     count: of the pairs. counts: by bin. within: no exact score is further than this outside its bin.
     """
 
-    def __init__(self, tally: Tally, kept: Flags, within: float, score: Callable[[Ints, Ints], Floats]) -> None:
+    def __init__(self, tally: Tally, within: float, score: Callable[[Ints, Ints], Floats]) -> None:
         self.counts = tally.counts.copy()
         self.counts[SAME_BIN] = 0
         self.count = int(self.counts.sum())
         self.within = within + INDEXING
         self._at_or_above = np.append(np.cumsum(self.counts[::-1])[::-1], 0)
-        self._tally, self._kept, self._score = tally, kept, score
+        self._tally, self._score = tally, score
 
     def bracket(self, threshold: float) -> tuple[int, int]:
         """Between which two numbers the count of scores of at least `threshold` lies."""
@@ -95,8 +123,17 @@ class Impostors:
     def greatest(self, k: int) -> float:
         """The k-th greatest score, from 1."""
         first, last = self.around(k)
-        scores = self._sorted(first, last)
-        return float(scores[len(scores) - (k - int(self._at_or_above[last + 1]))])
+        inside = self._between(first, last)
+        rounded, over = self._tally.scores[inside], int(self._at_or_above[last + 1])
+        place = len(rounded) - (k - over)
+        middle = float(np.partition(rounded, place)[place])
+        # It lies within a bound of the k-th greatest rounded score. As a rule much nearer: then fewer are looked at.
+        for reach in (NEARER * self.within, self.within):
+            scores, above = self._about(inside, middle - reach, middle + reach)
+            found = float(scores[len(scores) - (k - over - above)])
+            if abs(found - middle) <= reach:
+                break
+        return found
 
     def equal_error(self, genuine: Floats) -> tuple[float, Fraction]:
         """Threshold and rate at which the greater of two shares is least: of impostors that reach it, and of `genuine`
@@ -107,14 +144,20 @@ class Impostors:
         """
         low, high = self._crossing(genuine)
         first, last = self._bins(low, high)
-        scores, above = self._sorted(first, last), int(self._at_or_above[last + 1])
-        values = np.unique(np.concatenate([one[(one >= low) & (one <= high)] for one in (scores, genuine)]))
+        inside, over = self._between(first, last), int(self._at_or_above[last + 1])
+        middle, reach = self._rounded_crossing(inside, over, genuine, low, high), NEARER * self.within
+        for below, beyond in ((max(low, middle - reach), min(high, middle + reach)), (low, high)):
+            scores, above = self._about(inside, below, beyond)
 
-        def rates(threshold: Any) -> tuple[Any, Any]:
-            # Whole numbers over one denominator, so that equal shares are equal.
-            accepted = above + len(scores) - np.searchsorted(scores, threshold)
-            return accepted * len(genuine), np.searchsorted(genuine, threshold) * self.count
+            def rates(threshold: Any, scores: Floats = scores, above: int = over + above) -> tuple[Any, Any]:
+                # Whole numbers over one denominator, so that equal shares are equal.
+                accepted = above + len(scores) - np.searchsorted(scores, threshold)
+                return accepted * len(genuine), np.searchsorted(genuine, threshold) * self.count
 
+            (accepted, refused), (accepted_beyond, refused_beyond) = rates(below), rates(beyond)
+            if accepted > refused and accepted_beyond <= refused_beyond:
+                break
+        values = np.unique(np.concatenate([one[(one >= below) & (one <= beyond)] for one in (scores, genuine)]))
         accepted, refused = rates(values)
         at = float(values[np.flatnonzero(accepted > refused)[-1]])
         after = float(np.nextafter(at, np.inf))
@@ -122,23 +165,41 @@ class Impostors:
         worst, threshold = min(choices, key=lambda choice: choice[0])
         return threshold, Fraction(worst, self.count * len(genuine))
 
-    def missing(self, windows: Sequence[tuple[int, int]]) -> Flags:
-        """The bins of these windows whose pairs were not kept."""
+    def missing(self, windows: Sequence[tuple[int, int]], *, by_level: bool = False) -> Flags:
+        """The bins of these windows whose pairs were not kept.
+
+        by_level: each window with what lies between it and the next level, so that `accepted` has its counts.
+        """
         wanted = np.zeros(BINS, dtype=bool)
         for first, last in windows:
-            wanted[first : last + 1] = True
-        return wanted & ~self._kept & (self.counts > 0)
+            wanted[first : (self._level(last)[1] if by_level else last + 1)] = True
+        return wanted & ~self._tally.kept & (self.counts > 0)
 
-    def accepted(self, number: int, threshold: float) -> Accepted:
-        """The pairs that reach the threshold, which is the one of this number that the pass was told."""
-        first, last = self._bins(threshold, threshold)
-        queries, items, scores = self._exact(first, last)
-        reach = scores >= threshold
-        by_query, by_item = (counts[number] for counts in (self._tally.by_query, self._tally.by_item))
+    def accepted(self, threshold: float) -> Accepted:
+        """The pairs that reach a threshold.
+
+        Raises:
+            ValueError: something of its window is missing by level.
+        """
+        tally, (first, last) = self._tally, self._bins(threshold, threshold)
+        if self.missing([(first, last)], by_level=True).any():
+            raise ValueError(f"pairs about the threshold {threshold} were not kept")
+        number, level = self._level(last)
+        inside = self._between(first, level - 1)
+        beyond = tally.scores[inside] - threshold
+        reach, open_ = inside[beyond > self.within], inside[np.abs(beyond) <= self.within]
+        exactly = self._score(tally.queries[open_], tally.items[open_]) >= threshold
+        reach = np.concatenate([reach, open_[exactly]])
+        by_query, by_item = tally.by_query[number], tally.by_item[number]
         return Accepted(
-            by_query + np.bincount(queries[reach], minlength=len(by_query)),
-            by_item + np.bincount(items[reach], minlength=len(by_item)),
+            by_query + np.bincount(tally.queries[reach], minlength=len(by_query)),
+            by_item + np.bincount(tally.items[reach], minlength=len(by_item)),
         )
+
+    def _level(self, last: int) -> tuple[int, int]:
+        """The first level above a bin: its number, and its bin."""
+        number = int(np.searchsorted(self._tally.levels, last, "right"))
+        return number, int(self._tally.levels[number])
 
     def _bins(self, low: float, high: float) -> tuple[int, int]:
         """First and last bin that can hold an exact score from `low` to `high`."""
@@ -153,13 +214,25 @@ class Impostors:
         high = np.flatnonzero(self._at_or_above[possibly] * len(genuine) <= refused)
         return float(edges[low[-1]]), float(edges[high[0]])
 
-    def _exact(self, first: int, last: int) -> tuple[Ints, Ints, Floats]:
-        chosen = (self._tally.kept_bins >= first) & (self._tally.kept_bins <= last)
-        queries, items = self._tally.kept_queries[chosen], self._tally.kept_items[chosen]
-        return queries, items, self._score(queries, items)
+    def _rounded_crossing(self, inside: Ints, over: int, genuine: Floats, low: float, high: float) -> float:
+        """About where, from `low` to `high`, the two shares cross by rounded scores; `over` are above all `inside`."""
+        rounded = np.sort(self._tally.scores[inside])
+        places = np.linspace(low, high, PLACES)
+        accepted = over + len(rounded) - np.searchsorted(rounded, places)
+        crossed = accepted * len(genuine) <= np.searchsorted(genuine, places) * self.count
+        return float(places[np.argmax(crossed)] if crossed.any() else high)
 
-    def _sorted(self, first: int, last: int) -> Floats:
-        return np.sort(self._exact(first, last)[2])
+    def _between(self, first: int, last: int) -> Ints:
+        """Which of the kept pairs are in these bins."""
+        return np.flatnonzero((self._tally.bins >= first) & (self._tally.bins <= last))
+
+    def _about(self, inside: Ints, low: float, high: float) -> tuple[Floats, int]:
+        """Of some kept pairs the exact scores, ascending, of all that are not surely below `low` or above `high`, and
+        how many surely are above."""
+        rounded = self._tally.scores[inside]
+        about = inside[(rounded >= low - self.within) & (rounded <= high + self.within)]
+        above = np.count_nonzero(rounded > high + self.within)
+        return np.sort(self._score(self._tally.queries[about], self._tally.items[about])), int(above)
 
 
 def order_of(rate: float, count: int) -> int | None:
@@ -182,8 +255,14 @@ def edge(number: Any) -> Any:
     return (number - MARGIN - HALF) * WIDTH
 
 
-def indexed(scores: Block) -> Ints:
-    """The bin of each score."""
+def indexed(scores: Block, shifts: Block | None = None) -> Ints:
+    """The bin of each score. shifts: 0 or BINS of each column, to be added."""
     scaled = scores * scores.dtype.type(HALF)
-    scaled += scores.dtype.type(HALF + MARGIN)
+    scaled += scores.dtype.type(HALF + MARGIN) if shifts is None else shifts + scores.dtype.type(HALF + MARGIN)
     return scaled.astype(np.intp)
+
+
+def levels_above(kept: Flags) -> Ints:
+    """The first bin above each run of kept ones, and BINS."""
+    ends = np.flatnonzero(kept[:-1] & ~kept[1:]) + 1
+    return np.append(ends, BINS)

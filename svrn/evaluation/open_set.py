@@ -90,10 +90,11 @@ class OpenSet:
 
 
 def candidates(pairs: PairScores) -> Candidates:
-    """The nearest items of each query."""
-    own = np.full(len(pairs.trial.query), -np.inf)
+    """The nearest items of each query, of all pairs of a trial."""
+    assert pairs.best is not None
+    own = np.full(len(pairs.query_vehicles), -np.inf)
     np.maximum.at(own, pairs.genuine.queries, pairs.genuine.scores)
-    return Candidates(own, pairs.best, pairs.trial.query.vehicles, len(pairs.items))
+    return Candidates(own, pairs.best, pairs.query_vehicles, len(pairs.item_vehicles))
 
 
 def at_thresholds(queries: Candidates, asked: Sequence[float], thresholds: Sequence[float | None]) -> list[Identified]:

@@ -72,13 +72,13 @@ def equal_error(pairs: PairScores) -> tuple[float, float]:
 
 def tar_of(pairs: PairScores, threshold: float) -> Rate:
     """TAR of the pairs at a threshold on scores."""
-    vehicles = pairs.trial.query.vehicles[pairs.genuine.queries]
+    vehicles = pairs.query_vehicles[pairs.genuine.queries]
     return rate((pairs.genuine.scores >= threshold).astype(np.int64), vehicles)
 
 
 def far_of(pairs: PairScores, accepted: Accepted) -> Rate:
     """FAR of the pairs, from those that a threshold accepts."""
-    query, gallery = pairs.trial.query.vehicles, pairs.items.vehicles
+    query, gallery = pairs.query_vehicles, pairs.item_vehicles
     every = np.union1d(query, gallery)
     of_query, of_item = np.searchsorted(every, query), np.searchsorted(every, gallery)
     queries, items = (np.bincount(of, minlength=len(every)) for of in (of_query, of_item))

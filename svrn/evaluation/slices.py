@@ -20,6 +20,7 @@ import pandas as pd
 
 from svrn.data.protocols import Rows, Trial
 from svrn.evaluation.benchmark import Benchmark
+from svrn.evaluation.counting import Scorer
 from svrn.evaluation.evaluator import evaluate
 from svrn.evaluation.facts import facts_of
 from svrn.evaluation.gallery_sizes import by_gallery_size
@@ -27,7 +28,7 @@ from svrn.evaluation.impostors import Floats, Ints
 from svrn.evaluation.items import Items, gallery_items
 from svrn.evaluation.mistakes import mistakes_of
 from svrn.evaluation.options import Options
-from svrn.evaluation.pairs import Scorer, is_junk, same_vehicle
+from svrn.evaluation.pairs import is_junk, same_vehicle
 from svrn.evaluation.results import Evaluation
 from svrn.files import atomic_write
 

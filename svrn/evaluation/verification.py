@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from svrn.data.protocols import Rows, Trial
+from svrn.data.protocols import Trial
 from svrn.errors import UserError
 from svrn.evaluation.benchmark import Benchmark
 from svrn.evaluation.calibration import Calibration, Judged, fitted, judged
+from svrn.evaluation.impostors import Ints
 from svrn.evaluation.open_set import RATES, OpenSet, at_thresholds, candidates, confidence, crosswise
 from svrn.evaluation.operating import (
     EqualError,
@@ -36,7 +37,7 @@ from svrn.evaluation.operating import (
     weighted,
 )
 from svrn.evaluation.options import Options
-from svrn.evaluation.pairs import PairScores, pair_scores
+from svrn.evaluation.pairs import PairScores, halved_scores, pair_scores
 from svrn.files import atomic_write, write_json
 
 VERIFICATION_FILE = "verification.json"
@@ -97,22 +98,24 @@ def verify(
         UserError: as `evaluate` does, or too few pairs or vehicles to choose and to judge.
     """
     options = options or Options()
-    first, second = _halves(side) if held_out is None else (_trial(held_out), _trial(side))
     chooser = side if held_out is None else held_out
     distance = options.distance or "cosine"
     scale = min(side.scale(distance), chooser.scale(distance))
-    choosing = _pairs(chooser, first, options, scale, fars)
-    chosen_on = "the other half of the test vehicles" if held_out is None else held_out.words
     told = Told(distance, scale)
-    carried = _carried(choosing, chosen_on, side, second, options, told, fars)
-    whole = _pairs(side, _trial(side), options, scale, fars)
-    queries = candidates(whole)
     if held_out is None:
-        half = np.isin(queries.vehicles, np.union1d(first.query.vehicles, first.gallery.vehicles))
-        identified = crosswise(queries, half, fpirs)
+        half = _half(side)
+        whole, choosing, judging = _halved(side, options, scale, fars, half)
+        chosen, chosen_on = _Chosen.by(choosing, fars), "the other half of the test vehicles"
     else:
+        half, choosing = None, _pairs(held_out, options, scale, fars)
+        chosen, chosen_on = _Chosen.by(choosing, fars), held_out.words
+        whole = judging = _pairs(side, options, scale, fars, chosen.known)
+    queries = candidates(whole)
+    if half is None:
         others = candidates(choosing)
         identified = at_thresholds(queries, fpirs, [others.threshold(fpir) for fpir in fpirs])
+    else:
+        identified = crosswise(queries, np.isin(queries.vehicles, half), fpirs)
     own = at_thresholds(queries, fpirs, [queries.threshold(fpir) for fpir in fpirs])
     sureness = confidence(queries)
     found = OpenSet(
@@ -130,7 +133,7 @@ def verify(
         whole.junk,
         EqualError(equal, told.sure(threshold)),
         tuple(of_themselves(whole, far, told) for far in fars),
-        carried,
+        _carried(chosen, chosen_on, fitted(*weighted(choosing)), judging, told),
         found,
         roc(whole, told),
         _about(side, options, chosen_on),
@@ -138,19 +141,32 @@ def verify(
 
 
 def _pairs(
-    side: Benchmark,
-    trial: Trial,
-    options: Options,
-    scale: float,
-    fars: Sequence[float] = (),
-    thresholds: Sequence[float] = (),
+    side: Benchmark, options: Options, scale: float, fars: Sequence[float], thresholds: Sequence[float] = ()
 ) -> PairScores:
-    items, query, gallery = side.on_grid(trial, options, scale)
-    found = pair_scores(trial, side.protocol, items, query, gallery, options, rates=fars, thresholds=thresholds)
+    """All pairs; thresholds: at which impostors will be counted."""
+    trial = _trial(side)
+    grids = side.on_grid(trial, options, scale)
+    found = pair_scores(trial, side.protocol, *grids, options, rates=fars, thresholds=thresholds)
+    return _asked(found, side)
+
+
+def _halved(
+    side: Benchmark, options: Options, scale: float, fars: Sequence[float], half: Ints
+) -> tuple[PairScores, PairScores, PairScores]:
+    """All pairs, those of the vehicles that choose thresholds, and those of the vehicles that judge these."""
+    trial = _trial(side)
+    grids = side.on_grid(trial, options, scale)
+    whole, choosing, judging = halved_scores(trial, side.protocol, *grids, options, half, rates=fars)
+    return _asked(whole, side), _asked(choosing, side), _asked(judging, side)
+
+
+def _asked(found: PairScores, side: Benchmark) -> PairScores:
+    """The pairs, where there are some of both kinds."""
     if not len(found.genuine) or not found.impostors.count:
         kind = "of one vehicle" if not len(found.genuine) else "of different vehicles"
         raise UserError(
-            f"there is no pair {kind} among {len(trial.query)} queries and {len(items)} gallery items",
+            f"there is no pair {kind} among {len(found.query_vehicles)} queries and {len(found.item_vehicles)} gallery"
+            " items",
             where=side.words,
             mend="verification needs both; check the vehicle and camera columns",
         )
@@ -162,8 +178,8 @@ def _trial(side: Benchmark) -> Trial:
     return next(side.trials())
 
 
-def _halves(side: Benchmark) -> tuple[Trial, Trial]:
-    """The trial of a half of the vehicles, and that of the others. Which, rests on their numbers alone."""
+def _half(side: Benchmark) -> Ints:
+    """Half of the vehicles. Which, rests on their numbers alone."""
     trial = _trial(side)
     every = np.union1d(trial.query.vehicles, trial.gallery.vehicles)
     if len(every) < LEAST:
@@ -173,43 +189,39 @@ def _halves(side: Benchmark) -> tuple[Trial, Trial]:
             mend="give held-out vehicles of their own, or a larger test set",
         )
     keys = [hashlib.sha256(f"{HALVES}/{vehicle}".encode()).digest() for vehicle in every.tolist()]
-    half = every[sorted(range(len(every)), key=keys.__getitem__)[: len(every) // 2]]
-
-    def part(rows: Rows, first: bool) -> Rows:
-        chosen = np.isin(rows.vehicles, half) == first
-        return Rows(rows.images[chosen], rows.vehicles[chosen], rows.cameras[chosen], rows.tracks[chosen])
-
-    first, second = (Trial(trial.draw, part(trial.query, own), part(trial.gallery, own)) for own in (True, False))
-    return first, second
+    return every[sorted(range(len(every)), key=keys.__getitem__)[: len(every) // 2]]
 
 
-def _carried(
-    choosing: PairScores,
-    chosen_on: str,
-    side: Benchmark,
-    trial: Trial,
-    options: Options,
-    told: Told,
-    fars: Sequence[float],
-) -> Carried:
-    chosen = [threshold_at(choosing, far) for far in fars]
-    share, equal = equal_error(choosing)
-    known = [threshold for threshold in chosen if threshold is not None]
-    judging = _pairs(side, trial, options, told.scale, thresholds=(*known, equal))
-    accepted = dict(zip((*known, equal), judging.accepted, strict=True))
+@dataclass(frozen=True)
+class _Chosen:
+    """Thresholds on scores that some pairs chose, by FAR, None where they are too few; and where errors are equal."""
 
+    thresholds: Mapping[float, float | None]
+    equal_rate: float
+    equal: float
+
+    @classmethod
+    def by(cls, pairs: PairScores, fars: Sequence[float]) -> _Chosen:
+        return cls({far: threshold_at(pairs, far) for far in fars}, *equal_error(pairs))
+
+    @property
+    def known(self) -> list[float]:
+        """All that there are."""
+        return [one for one in self.thresholds.values() if one is not None] + [self.equal]
+
+
+def _carried(chosen: _Chosen, chosen_on: str, calibration: Calibration, judging: PairScores, told: Told) -> Carried:
     def operating(asked: float, threshold: float | None) -> Operating:
         if threshold is None:
             return Operating(asked, None, None, None)
-        far = far_of(judging, accepted[threshold])
+        far = far_of(judging, judging.impostors.accepted(threshold))
         return Operating(asked, told.sure(threshold), far, tar_of(judging, threshold))
 
-    calibration = fitted(*weighted(choosing))
     return Carried(
         chosen_on,
-        len(np.union1d(trial.query.vehicles, trial.gallery.vehicles)),
-        tuple(operating(far, threshold) for far, threshold in zip(fars, chosen, strict=True)),
-        operating(share, equal),
+        len(np.union1d(judging.query_vehicles, judging.item_vehicles)),
+        tuple(operating(far, threshold) for far, threshold in chosen.thresholds.items()),
+        operating(chosen.equal_rate, chosen.equal),
         told.calibration(calibration),
         judged(calibration, *weighted(judging)),
     )

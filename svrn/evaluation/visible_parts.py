@@ -58,6 +58,12 @@ class PartGrid:
         """Numbers that a pair's inner products go through."""
         return sum(feature.dimension for feature in self.features)
 
+    def furthest(self, other: PartGrid) -> float:
+        """No distance of a vector of these and one of the others is above this."""
+        greatest = [one.greatest + two.greatest for one, two in zip(self.features, other.features, strict=True)]
+        parts = max(greatest[1:]) ** {"sqrt": 1, "plain": 1, "none": 2}[self.distance.root]
+        return float(greatest[0] ** 2 + self.distance.weight * parts)
+
     def part(self, rows: slice | Index) -> PartGrid:
         """Some of the vectors; not copied, if they are a slice."""
         features = tuple(feature.part(rows) for feature in self.features)
@@ -194,8 +200,5 @@ def distances_of(squares: Sequence[Block], weights: Sequence[Block], distance: V
 
 def _rounding(query: PartGrid, gallery: PartGrid) -> float:
     """How far float32 arithmetic moves D: each of its terms is above 0, so each rounding is a share of D."""
-    greatest = [one.greatest + other.greatest for one, other in zip(query.features, gallery.features, strict=True)]
-    furthest = max(greatest[1:]) ** {"sqrt": 1, "plain": 1, "none": 2}[query.distance.root]
-    most = greatest[0] ** 2 + query.distance.weight * furthest
     steps = 4 * (len(query.distance.parts) + 8)
-    return float(steps * UNIT32 * most)
+    return steps * UNIT32 * query.furthest(gallery)

@@ -27,6 +27,7 @@ def test_a_threshold_lets_through_what_was_asked_and_the_next_below_more(distanc
     thresholds = [threshold for rate in RATES if (threshold := threshold_at(pairs(options), rate)) is not None]
     assert len(thresholds) == len(RATES)
     below = [float(np.nextafter(threshold, -np.inf)) for threshold in thresholds]
-    accepted = [one.count for one in pairs(options, (*thresholds, *below)).accepted]
+    every = (*thresholds, *below)
+    accepted = [pairs(options, every).impostors.accepted(one).count for one in every]
     for rate, there, lower in zip(RATES, accepted[: len(RATES)], accepted[len(RATES) :], strict=True):
         assert there <= rate * count < lower

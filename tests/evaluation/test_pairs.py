@@ -11,13 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_ranking import RULES, made_rows, made_vectors
 
-from svrn.data.protocols import Protocol, Trial
-from svrn.evaluation import pairs
+from svrn.data.protocols import Protocol, Rows, Trial
+from svrn.evaluation import counting, pairs
 from svrn.evaluation.grid import Grid, as_given, common_scale, on_grid
 from svrn.evaluation.impostors import BINS, Impostors, Tally, order_of
 from svrn.evaluation.items import Items, gallery_items
+from svrn.evaluation.operating import equal_error as equal_error_of
+from svrn.evaluation.operating import threshold_at
 from svrn.evaluation.options import Options
-from svrn.evaluation.pairs import PairScores, pair_scores
+from svrn.evaluation.pairs import PairScores, halved_scores, pair_scores
 
 RATES = (0.5, 0.25, 0.1, 0.01)
 World = tuple[Trial, Protocol, Items, Grid, Grid, Grid]
@@ -97,7 +99,8 @@ def test_counts_and_thresholds_are_those_of_a_literal_sort(
     found = pair_scores(trial, protocol, items, query, gallery_grid, options, rates=RATES, thresholds=thresholds)
     check(made, found)
     _, by_query = twin(made)
-    for threshold, accepted in zip(thresholds, found.accepted, strict=True):
+    for threshold in thresholds:
+        accepted = found.impostors.accepted(threshold)
         wanted = [sum(score >= Fraction(threshold) for score in line) for line in by_query]
         assert accepted.by_query.tolist() == wanted
         assert accepted.count == accepted.by_item.sum()
@@ -110,12 +113,14 @@ def test_a_sample_that_foresees_wrong_costs_a_pass_and_no_digit(
 ) -> None:
     monkeypatch.setattr(pairs, "ALL_KEPT", 0)
     if sample:
-        monkeypatch.setattr(pairs, "SAMPLE", sample)
+        monkeypatch.setattr(counting, "SAMPLE", sample)
     else:  # it foresees nothing
-        monkeypatch.setattr(pairs._Counter, "foreseen", lambda *given: np.zeros(BINS, dtype=bool))
+        monkeypatch.setattr(counting.Counter, "foreseen", lambda *given: np.zeros(BINS, dtype=bool))
     passes = []
-    counted = pairs._Counter.counted
-    monkeypatch.setattr(pairs._Counter, "counted", lambda self, kept: passes.append(kept.sum()) or counted(self, kept))
+    counted = counting.Counter.counted
+    monkeypatch.setattr(
+        counting.Counter, "counted", lambda self, kept: passes.append(kept.sum()) or counted(self, kept)
+    )
     for seed in range(9):
         made = world(seed, 12, 60, distance, seed % 4, 6, vehicles=4)
         trial, protocol, items, query, gallery, _ = made
@@ -128,7 +133,7 @@ def test_chunks_threads_and_tiles_do_not_change_it(monkeypatch: pytest.MonkeyPat
     trial, protocol, items, query, gallery, _ = world(1, 40, 700, "cosine", 0, 16, vehicles=30)
     seen = []
     for options, tile in ((Options(threads=1), 4096), (Options(threads=2, chunk=7), 64)):
-        monkeypatch.setattr(pairs, "TILE", tile)
+        monkeypatch.setattr(counting, "TILE", tile)
         found = pair_scores(trial, protocol, items, query, gallery, options, rates=RATES, thresholds=(0.1,))
         ordered = np.sort(found.genuine.scores)
         seen.append(
@@ -136,11 +141,66 @@ def test_chunks_threads_and_tiles_do_not_change_it(monkeypatch: pytest.MonkeyPat
                 [found.impostors.greatest(order_of(rate, found.impostors.count)) for rate in RATES],
                 found.impostors.equal_error(ordered),
                 found.best.tolist(),
-                found.accepted[0].by_query.tolist(),
-                found.accepted[0].by_item.tolist(),
+                found.impostors.accepted(0.1).by_query.tolist(),
+                found.impostors.accepted(0.1).by_item.tolist(),
             )
         )
     assert seen[0] == seen[1]
+
+
+def alone(made: World, vehicles: np.ndarray, options: Options, thresholds: tuple[float, ...]) -> PairScores:
+    """The pairs of some vehicles, as if there were no others."""
+    trial, protocol, _, query, gallery, _ = made
+    rows, order = trial.gallery, gallery_items(trial.gallery, protocol)[1]
+    queries, others = (np.isin(each.vehicles, vehicles) for each in (trial.query, rows))
+    parts = (
+        Rows(each.images[own], each.vehicles[own], each.cameras[own], each.tracks[own])
+        for each, own in ((trial.query, queries), (rows, others))
+    )
+    part = Trial(None, *parts)
+    items, _ = gallery_items(part.gallery, protocol)
+    grids = query.part(queries), gallery.part(others[order])
+    return pair_scores(part, protocol, items, *grids, options, rates=RATES, thresholds=thresholds)
+
+
+@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
+@pytest.mark.parametrize("foreseen", ["all", "some", "nothing"])
+def test_one_pass_gives_both_halves_as_if_each_were_alone(
+    distance: str, foreseen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if foreseen != "all":
+        monkeypatch.setattr(pairs, "ALL_KEPT", 0)
+    if foreseen == "nothing":
+        monkeypatch.setattr(counting.Counter, "foreseen", lambda *given: np.zeros(BINS, dtype=bool))
+    monkeypatch.setattr(counting, "TILE", 32)
+    for seed in range(5):
+        made = world(seed, 14, 60, distance, seed % 4, 6, vehicles=6)
+        trial, protocol, items, query, gallery, _ = made
+        options = Options(threads=1, distance=distance, chunk=9, precision=["float32", "float64"][seed % 2])
+        vehicles = np.unique(trial.gallery.vehicles)
+        first, second = vehicles[::2], vehicles[1::2]
+        whole, chosen, judged = halved_scores(trial, protocol, items, query, gallery, options, first, rates=RATES)
+        if not seed:
+            check(made, whole)
+        thresholds = [threshold_at(chosen, rate) for rate in RATES] + [equal_error_of(chosen)[1]]
+        known = tuple(one for one in thresholds if one is not None)
+        for found, of in ((chosen, first), (judged, second)):
+            twin_of = alone(made, of, options, known)
+            assert found.impostors.count == twin_of.impostors.count and found.junk == twin_of.junk
+            for name in ("genuine", "sample"):
+                one, other = getattr(found, name), getattr(twin_of, name)
+                for field in ("queries", "items", "scores"):
+                    assert getattr(one, field).tolist() == getattr(other, field).tolist()
+            assert (found.query_vehicles.tolist(), found.item_vehicles.tolist()) == (
+                twin_of.query_vehicles.tolist(),
+                twin_of.item_vehicles.tolist(),
+            )
+        assert thresholds[:-1] == [threshold_at(alone(made, first, options, ()), rate) for rate in RATES]
+        assert equal_error_of(chosen) == equal_error_of(alone(made, first, options, ()))
+        for threshold in known:
+            one, other = judged.impostors.accepted(threshold), twin_of.impostors.accepted(threshold)
+            assert one.by_query.tolist() == other.by_query.tolist()
+            assert one.by_item.tolist() == other.by_item.tolist()
 
 
 def test_a_rate_that_so_few_pairs_cannot_show_has_no_rank() -> None:
@@ -157,8 +217,21 @@ def test_what_is_missing_is_all_of_the_windows_that_was_not_kept(seed: int) -> N
     counts[5000:5100] = rng.integers(0, 3, 100)
     kept = rng.random(BINS) < 0.5
     none = np.empty(0, dtype=np.int32)
-    tally = Tally(counts, none, none, none, none, none, np.empty((0, 1)), np.empty((0, 1)))
-    impostors = Impostors(tally, kept, 0.0, lambda queries, items: np.empty(0))
+    tally = Tally(
+        counts,
+        kept,
+        none,
+        none,
+        none,
+        np.empty(0, dtype=np.float32),
+        np.array([BINS]),
+        np.zeros((1, 1)),
+        np.zeros((1, 1)),
+    )
+    impostors = Impostors(tally, 0.0, lambda queries, items: np.empty(0))
     windows = [tuple(np.sort(rng.integers(4990, 5110, 2)).tolist()) for _ in range(2)]
     inside = np.array([any(first <= number <= last for first, last in windows) for number in range(BINS)])
     assert (impostors.missing(windows) == (inside & ~kept & (counts > 0))).all()
+    with pytest.raises(ValueError, match=r"pairs about the threshold 0\.9 were not kept"):
+        counts[60000:] = 1
+        Impostors(tally, 0.0, lambda queries, items: np.empty(0)).accepted(0.9)
