@@ -88,8 +88,10 @@ def test_a_table_has_the_scores_that_it_shows_and_the_evidence_is_of_all(study: 
     assert len(own) == 2 * len(keys) and all(any(key in file for key in keys) for file in own)
     everything = products.evidence(study)
     assert set(own) < set(products.evaluation_files(study)) < set(everything)
-    assert len(everything) == len(set(everything)) == 3 * len(study.runs) + len(study.embeddings) + 2 * len(
-        study.evaluations
+    assert (
+        len(everything)
+        == len(set(everything))
+        == 3 * len(study.runs) + len(study.embeddings) + 2 * len(study.evaluations)
     )
 
 
