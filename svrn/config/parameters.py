@@ -253,7 +253,7 @@ class Training(Strict):
     optimisation: Optimisation = Optimisation()
     losses: Losses = Losses()
     numerics: Numerics = Numerics()
-    seed: int = Field(0, ge=0, description="of weights, sampling, augmentation and random masks")
+    seed: int = Field(0, ge=0, description="of weights, sampling and augmentation")
 
 
 class Inference(Strict):

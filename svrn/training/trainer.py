@@ -245,8 +245,12 @@ class Trainer:
         return parts  # type: ignore[no-any-return]
 
     def _chance(self, number: int) -> dict[str, Tensor]:
-        """This process's part of what chance decides for a batch: drawn for the whole batch, by its number."""
-        generator = torch.Generator().manual_seed((self.parameters.training.seed << 32) + number)
+        """This process's part of what chance decides for a batch: drawn for the whole batch, by its number alone.
+
+        Every seed draws the same, as recorded runs have it: they gave (seed << 32) + number, of which torch's CPU
+        generators take the lower 32 bits.
+        """
+        generator = torch.Generator().manual_seed(number)
         whole = self.network.chance(self.batches.whole, generator)
         return {name: one[self.batches.part] for name, one in whole.items()}
 

@@ -216,3 +216,18 @@ def test_evaluation_batches(manifest, tmp_path):
         assert torch.equal(one[1], other[1])
     expected = decode(tmp_path / "010.jpg", 32, "bicubic").numpy()
     assert torch.equal(plain[0][1][:1], normalise(expected[None]))
+
+
+def test_a_batchs_images_are_augmented_by_seed_epoch_image_and_how_often_it_came(manifest):
+    batches = batches_of(manifest)
+    again = 0
+    for number in (0, 3, 5, 7):
+        epoch, rows = number // 4, batches.rows(number)[1]
+        before = [row for earlier in range(4 * epoch, number) for row in batches.rows(earlier)[1].tolist()]
+        times = [(before + rows[:place].tolist()).count(row) for place, row in enumerate(rows.tolist())]
+        again += sum(count > 0 for count in times)
+        chance = np.stack([draws(5, epoch, row, count) for row, count in zip(rows.tolist(), times, strict=True)])
+        wanted = augment(batches.store.fetch(rows), chance, batches.training.input)
+        assert torch.equal(batches.batch(number).images, wanted)
+        assert batches.batch(number).rows.tolist() == rows.tolist()
+    assert again > 3, "images that come a second time in an epoch"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from svrn.parts.losses.cross_space import diverse_constraint, image_constraint, vehicle_constraint
-from svrn.parts.losses.identification import circle_loss, identity_loss, triplet_loss
+from svrn.parts.losses.identification import circle_loss, identity_loss, soft_triplet_loss, triplet_loss
 from svrn.parts.losses.pairs import pairwise_distances
 
 
@@ -96,6 +96,65 @@ def test_circle(case: tuple[Tensor, list[int]], scale: float) -> None:
     features, labels = case
     found = circle_loss(features, torch.tensor(labels), 0.25, scale)
     torch.testing.assert_close(found, twins.circle(features, labels, 0.25, scale), rtol=1e-4, atol=1e-4)
+
+
+def circle_with_fixed_weights(stages: Tensor, labels: list[int], margin: float, scale: float) -> Tensor:
+    """Circle loss by pairs; how much a pair weighs is a number, without a gradient, as its paper has it."""
+    total = torch.zeros(())
+    for features in stages:
+        rows = [row / row.norm() for row in features]
+        losses = []
+        for i in range(len(labels)):
+            pull, push = torch.zeros(()), torch.zeros(())
+            for j in range(len(labels)):
+                s = (rows[i] * rows[j]).sum()
+                if j != i and labels[j] == labels[i]:
+                    pull = pull + torch.exp(-scale * max(1 + margin - float(s), 0.0) * (s - (1 - margin)))
+                elif labels[j] != labels[i]:
+                    push = push + torch.exp(scale * max(float(s) + margin, 0.0) * (s - margin))
+            if float(pull) and float(push):
+                losses.append(torch.log1p(pull * push))
+        if losses:
+            total = total + torch.stack(losses).mean()
+    return total
+
+
+@given(batches())
+def test_circles_weights_have_no_gradient(case: tuple[Tensor, list[int]]) -> None:
+    features, labels = case
+    agree(
+        lambda one: circle_loss(one, torch.tensor(labels), 0.25, 2.0),
+        lambda one: circle_with_fixed_weights(one, labels, 0.25, 2.0),
+        features,
+    )
+
+
+@given(batches())
+def test_soft_triplet(case: tuple[Tensor, list[int]]) -> None:
+    features, labels = case
+
+    def slow(stages: Tensor) -> Tensor:
+        total = torch.zeros(())
+        for stage in stages:
+            gaps = []
+            for i, own in enumerate(labels):
+                away = [twins.euclidean(stage[i], other) for other in stage]
+                far = [away[j] for j, label in enumerate(labels) if label == own and j != i]
+                near = [away[j] for j, label in enumerate(labels) if label != own]
+                if far and near:
+                    gaps.append(torch.log1p(torch.exp(max(far, key=float) - min(near, key=float))))
+            if gaps:
+                total = total + torch.stack(gaps).mean()
+        return total
+
+    agree(lambda one: soft_triplet_loss(one, torch.tensor(labels)), slow, features)
+
+
+@given(batches())
+def test_negatives_of_an_image_are_of_other_images_unless_said(case: tuple[Tensor, list[int]]) -> None:
+    features, labels = case
+    found = image_constraint(features, 0.15)
+    torch.testing.assert_close(found, twins.icc(features, len(labels), 0.15, "other_image"), rtol=1e-4, atol=1e-5)
 
 
 def test_where_nothing_can_be_compared_the_loss_is_0_with_a_gradient_of_0() -> None:

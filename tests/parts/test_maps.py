@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from svrn.parts.maps import as_picture, pool_by_maps
+from svrn.parts.maps import as_picture, pool_by_maps, stripe_maps
 
 
 def test_every_vector_is_the_mean_of_map_times_features() -> None:
@@ -28,3 +29,13 @@ def test_maps_of_ones_give_average_pooling() -> None:
 def test_pictures_lie_in_0_to_1_image_by_image() -> None:
     maps = torch.tensor([[[0.0, 2.0], [4.0, 1.0]], [[0.0, 0.0], [0.0, 0.0]]])
     assert as_picture(maps).tolist() == [[[0.0, 0.5], [1.0, 0.25]], [[0.0, 0.0], [0.0, 0.0]]]
+
+
+@pytest.mark.parametrize(("stripes", "height"), [(1, 4), (2, 4), (3, 4), (3, 7), (4, 4)])
+def test_stripes_are_the_means_over_their_rows(stripes: int, height: int) -> None:
+    features = torch.randn(2, 3, height, 5, generator=torch.Generator().manual_seed(3))
+    maps = stripe_maps(stripes, height, 5)
+    pooled = pool_by_maps(features, maps.expand(2, -1, -1, -1))
+    for stripe in range(stripes):
+        rows = [row for row in range(height) if row * stripes // height == stripe]
+        torch.testing.assert_close(pooled[:, stripe], features[:, :, rows].mean((2, 3)))

@@ -85,3 +85,10 @@ def test_the_order_of_images_moves_no_centre_where_none_are_equal(order: list[in
     centres, _ = grouped(features, labels, 1, 2, least=2)
     other, _ = grouped(features[order], labels, 1, 2, least=2)
     assert centres.tolist() == other.tolist() == [[[8.0], [0.5]]]
+
+
+def test_a_vehicle_is_split_from_as_many_images_as_are_said_on() -> None:
+    for count in (3, 4, 5):
+        features = torch.arange(float(count)).unsqueeze(1) ** 2
+        _, there = grouped(features, torch.zeros(count, dtype=torch.int64), 1, 2, least=4)
+        assert there.tolist() == [[True, count >= 4]]

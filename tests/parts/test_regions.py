@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from part_twins import side_of, small_run
 from torch.nn import functional as F
 
+from svrn.config.side import SideColumns
+from svrn.data.side import Side
 from svrn.errors import UserError
 from svrn.parts.output import Seen
 from svrn.parts.regions import PartRegions, box_cells, moved, part_means, pool, seen_parts, to_map
@@ -130,3 +132,32 @@ def test_controls_read_other_columns(regions: str, names: tuple[str, ...]) -> No
 def test_parts_that_do_not_come_are_said() -> None:
     with pytest.raises(UserError, match="PVEN needs parts with these images: masks front, back, side, roof"):
         PartRegions(small_run(name="pven").method).of(Seen(torch.zeros(2, 3, 8, 8)))
+
+
+class _Unions:
+    """In the place of a method's parameters: one part of two overlapping ones, and one of one."""
+
+    def __init__(self, shapes: str) -> None:
+        self.shapes, self.regions = shapes, "given"
+
+    def own_parts(self) -> dict[str, tuple[str, ...]]:
+        return {"both": ("one", "other"), "other": ("other",)}
+
+    parts = own_parts
+
+
+def test_a_part_of_several_covers_no_cell_twice() -> None:
+    names = ("other", "one")
+    masks = drawn(1, 2, 2, 32, 32)
+    found = PartRegions(_Unions("masks")).of(
+        Seen(torch.zeros(2, 3, 4, 4), side=Side(SideColumns(masks=names), masks=masks))
+    )  # type: ignore[arg-type]
+    torch.testing.assert_close(found[:, 0], (masks[:, 0] + masks[:, 1]).clamp(max=1))
+    assert torch.equal(found[:, 1], masks[:, 0])
+    boxes = torch.tensor([[[0.0, 0.0, 0.5, 0.5], [0.25, 0.25, 1.0, 1.0]]])
+    given_boxes = Seen(torch.zeros(1, 3, 4, 4), side=Side(SideColumns(boxes=names), boxes=boxes))
+    found = PartRegions(_Unions("boxes")).of(given_boxes)  # type: ignore[arg-type]
+    wanted = torch.zeros(32, 32)
+    wanted[:16, :16] = 1
+    wanted[8:, 8:] = 1
+    torch.testing.assert_close(found[0, 0], wanted)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from svrn.config.parameters import RunParameters
-from svrn.config.schedule import relative_cost, simulate, steps
+from svrn.config.schedule import costs, longest_first, positions, priorities, relative_cost, simulate, steps
+from svrn.config.study import load_study
 
 LENGTHS = st.lists(st.integers(1, 50), min_size=1, max_size=30)
 
@@ -69,3 +72,29 @@ def test_more_stages_epochs_and_pixels_cost_more() -> None:
     assert relative_cost(changed(epochs=160)) == pytest.approx(2 * usual)
     assert relative_cost(changed(size=128)) == pytest.approx(usual / 4)
     assert steps(RunParameters(), images=37_778) == 80 * (37_778 // 32)
+
+
+def test_a_step_of_several_batches_costs_them_all_and_an_epoch_has_fewer() -> None:
+    def accumulating(number: int, images: int) -> tuple[int, float]:
+        tree = RunParameters().model_dump()
+        tree["training"]["batches"]["accumulate"] = number
+        run = RunParameters.model_validate(tree)
+        return steps(run, images), relative_cost(run, images)
+
+    # 100 batches of 32 images an epoch, 80 epochs.
+    assert [accumulating(number, 3_200)[0] for number in (1, 2, 3, 200)] == [8_000, 4_000, 2_640, 80]
+    assert accumulating(2, 3_200)[1] == pytest.approx(accumulating(1, 3_200)[1])
+    assert accumulating(3, 3_200)[1] == pytest.approx(accumulating(1, 3_200)[1] * 99 / 100)
+
+
+def test_the_longest_of_a_suite_comes_first_and_seeds_in_turn() -> None:
+    study = load_study("smoke")
+    cost, ordered = costs(study), longest_first(study)
+    assert sorted(run.key for run in ordered) == sorted(study.runs)
+    for one, other in itertools.pairwise(ordered):
+        assert (cost[one.key], -one.seed) >= (cost[other.key], -other.seed)
+    assert cost[ordered[0].key] > cost[ordered[-1].key]
+    assert positions(study) == {run.key: f"{place} of {len(ordered)}" for place, run in enumerate(ordered, 1)}
+    first = priorities(study)
+    assert first[ordered[0].key] == 1000 and min(first.values()) >= 1
+    assert all(first[one.key] >= first[other.key] for one, other in itertools.pairwise(ordered))

@@ -68,6 +68,9 @@ def test_given_points_are_drawn_where_they_are_seen_by_the_given_orientation() -
 def test_predicted_points_are_the_peaks_of_the_likeliest_groups_maps() -> None:
     run, network, _ = made()
     given = seen_by(run)
+    with torch.no_grad():  # so that images differ in what is likeliest
+        network.points.orientation.weight.mul_(30)
+        network.points.orientation.bias -= network(given).extras["orientation"].mean(0)
     maps = caught(network, given)
     output = network.eval()(given)
     assert output.extras == {}
@@ -82,6 +85,15 @@ def test_predicted_points_are_the_peaks_of_the_likeliest_groups_maps() -> None:
         for place, name in enumerate(CHOSEN[VIEWPOINTS[group]]):
             one = places[image, POINTS.index(name)].view(1, 1, 2)
             torch.testing.assert_close(maps[image, place], gaussians(one, torch.ones(1, 1), 16, 16)[0, 0])
+    assert len(set(likeliest(output.extras["orientation"]).tolist())) > 1
+
+
+def test_the_embedding_is_that_of_both_paths() -> None:
+    run, network, _ = made()
+    output = network.eval()(Seen(IMAGES))
+    for after_bn, name in ((False, "feature"), (True, "normed")):
+        options = run.inference.model_copy(update={"after_bn": after_bn, "normalise": False})
+        assert torch.equal(network.embed(IMAGES, options), getattr(output.branches[1], name))
 
 
 def test_the_control_has_all_points_in_one_map_and_needs_no_viewpoint() -> None:

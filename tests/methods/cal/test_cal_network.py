@@ -101,3 +101,28 @@ def test_overlays_are_three_runs_and_an_idle_option_is_no_other() -> None:
 def test_uniform_maps_with_an_effect_loss_are_refused() -> None:
     with pytest.raises(ValueError, match=r"set method.effect_weight to 0"):
         configured("cal", {"method": {"attention": "uniform"}})
+
+
+def test_what_is_pooled_keeps_its_sign() -> None:
+    net = small_network("cal", maps=2).eval()
+    features = torch.randn(3, 64, 4, 4, generator=torch.Generator().manual_seed(5))  # of both signs, as of some trunks
+    maps = torch.rand(3, 2, 4, 4, generator=torch.Generator().manual_seed(6))
+    pooled = torch.einsum("bmyx,bcyx->bmc", maps, features).flatten(1) / 16
+    assert bool((pooled < 0).any()) and bool((pooled > 0).any())
+    rooted = torch.where(pooled < 0, -((-pooled).clamp(min=0).sqrt()), pooled.clamp(min=0).sqrt())
+    wanted = (rooted / rooted.norm(dim=1, keepdim=True)) @ net.reduction.weight.T
+    torch.testing.assert_close(net.branch(features, maps).feature, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_attention_teaches_the_trunk_too() -> None:
+    net = small_network("cal", effect_weight=0).eval()
+    images, labels = small_batch()
+    first = next(net.trunk.parameters())
+    features = net.mining(net.run_blocks(images))
+    written = net.branch(features, net.attention(features)).feature.sum()
+    (wanted,) = torch.autograd.grad(written, first)
+    (found,) = torch.autograd.grad(net(Seen(images, labels)).branches[0].feature.sum(), first)
+    torch.testing.assert_close(found, wanted)
+    held = net.mining(net.run_blocks(images))
+    (without,) = torch.autograd.grad(net.branch(held, net.attention(held.detach())).feature.sum(), first)
+    assert not torch.allclose(without, wanted)

@@ -44,6 +44,24 @@ def test_losses_written_out() -> None:
         torch.testing.assert_close(parts[name], value)
     parts.total.backward()
     assert without_gradient(net) == []
+    weighed = small_losses(
+        "djdl", WITH_ATTRIBUTES, attribute_weight=0.3, contrastive_weight=0.7, contrastive_margin=1.5
+    )
+    made = weighed(output, Targets(labels))
+    expected["contrastive"] = contrastive_loss(branch.feature, labels, 1.5)
+    total = sum(w * one for w, one in zip((1, 1, 0.3, 0.7), expected.values(), strict=True))
+    torch.testing.assert_close(made.total, total)
+
+
+def test_attributes_are_told_by_what_classifies_vehicles() -> None:
+    net = small_network("djdl", sizes=WITH_ATTRIBUTES).eval()
+    with torch.no_grad():
+        net.head.neck.running_mean.fill_(0.3)  # the neck changes something
+    images, labels = small_batch()
+    output = net(Seen(images, labels))
+    for name, head in zip(("colour", "type"), net.attributes.heads, strict=True):
+        wanted = output.branches[0].normed @ head.weight.T + head.bias
+        torch.testing.assert_close(output.extras[f"attribute:{name}"], wanted)
 
 
 def test_without_both_it_is_the_baseline_to_the_digit() -> None:

@@ -182,3 +182,26 @@ def test_says_what_does_not_fit() -> None:
         configured("gfb", {"method": {"map": "uniform"}})
     with pytest.raises(ValueError, match="has no middle"):
         configured("gfb", {"method": {"neighbourhood": 4}})
+
+
+def test_what_is_told_is_told_of_the_turned_images() -> None:
+    net = network().train()
+    images, labels = small_batch()
+    turns = torch.tensor([0, 1, 2, 3, 1, 0])
+    output = net(Seen(images, labels, chance={"turns": turns}))
+    with running_statistics_kept(net.encoder):
+        wanted = net.turn_head(net.encoder(turned(images, turns)))
+        unturned = net.turn_head(net.encoder(images))
+    torch.testing.assert_close(output.extras["told"], wanted)
+    assert not torch.allclose(output.extras["told"], unturned)
+
+
+def test_the_encoders_first_blocks_learn_as_what_comes_with_weights() -> None:
+    net = network()
+    slow = {id(one) for one in net.backbone_parameters()}
+    names = {name for name, one in net.named_parameters() if id(one) in slow}
+    assert {name.split(".")[0] for name in names} == {"trunk", "copies", "encoder"}
+    assert {name.split(".")[1] for name in names if name.startswith("encoder")} == {"0", "1"}
+    held = [id(one) for one in net.backbone_parameters()]
+    assert len(held) == len(set(held))
+    assert set(held) == {id(one) for level in net.backbone_levels() for one in level}

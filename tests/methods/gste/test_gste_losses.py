@@ -187,3 +187,10 @@ def test_overlays_are_two_runs_and_idle_options_are_no_others() -> None:
     assert run_key(configured("gste", margin), "d") != keys[0]
     triplet = {"training": {"losses": {"triplet": {"margin": 0.5}}}}
     assert run_key(configured("gste", triplet), "d") == keys[0]
+
+
+def test_what_is_remembered_is_not_moved_by_the_loss() -> None:
+    anchors, images = features(2, 2).requires_grad_(), features(1, 4).requires_grad_()
+    positive = torch.tensor([[True, True, False, False], [False, False, True, False]])
+    anchored_hinge(anchors, images, positive, ~positive, 5.0).backward()
+    assert anchors.grad is None and images.grad is not None and bool(images.grad.any())

@@ -91,3 +91,20 @@ def test_the_attention_follows_the_masks() -> None:
 def test_imported_parts_by_their_own_names() -> None:
     run = small_run(name="pgan", part_names=("part_1", "part_2"))
     assert run.method.needs(run).test.masks == ("part_1", "part_2")
+
+
+def test_the_three_features_written_out() -> None:
+    """F, the map with attention on it added to itself, and both side by side."""
+    network, _ = made(RUN)
+    network.eval()
+    given = seen()
+    features = network.mining(network.run_blocks(given.images))
+    attention = network.gate(features, given.side.masks)
+    guided = features + features * attention
+    joined = network.joined(torch.cat([features, guided], 1))
+    wanted = (joined, network.guided(guided), network.plain(features))
+    output = network(given)
+    for branch, feature in zip(output.branches, wanted, strict=True):
+        torch.testing.assert_close(branch.feature, feature)
+    torch.testing.assert_close(output.branches[0].logits, network.classifier(network.neck(joined)))
+    assert not torch.allclose(features, guided)

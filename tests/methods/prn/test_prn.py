@@ -92,3 +92,10 @@ def test_controls_differ_in_the_parts_alone(regions: str) -> None:
     images, labels = batch()
     given = Seen(images, labels, side_of(run, 6), network.chance(6, torch.Generator().manual_seed(0)))
     assert losses(network.train()(given), targets(labels)).total.isfinite()
+
+
+def test_parts_have_features_of_their_own_length() -> None:
+    network, _ = made(RUN)
+    assert network.part_heads.reduction.out_channels == 12 and network.head.reduction.out_channels == 24
+    features = network.part_features(network.mined(seen()), network.regions.of(seen()))
+    assert features.shape == (6, len(network.regions.names), 12)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from part_twins import batch, made, side_of, small_run, targets
+from part_twins import batch, made, side_of, small_run, targets, visible_part_triplet
 from torch.nn import functional as F
 
 from svrn.config.identity import inference_key, run_key
@@ -140,3 +140,16 @@ def test_the_parts_can_be_looked_at() -> None:
     pictures = network.look(images, side_of(RUN, 6)).pictures
     assert list(pictures) == ["part: front", "part: back", "part: side", "part: roof"]
     assert all(one.shape == (6, 32, 32) for one in pictures.values())
+
+
+@pytest.mark.parametrize("root", ["sqrt", "plain"])
+def test_the_local_loss_has_a_margin_and_a_root_of_its_own(root: str) -> None:
+    run = small_run(name="pven", margin=0.8, root_in_training=root)
+    network, losses = made(run)
+    output, labels = network.train()(seen(run)), batch()[1]
+    found = losses(output, targets(labels))
+    views, counts = output.extras["views"], output.extras["counts"]
+    wanted = visible_part_triplet(views.detach(), counts.detach(), labels.tolist(), 0.8, root == "sqrt")
+    assert float(found["views"]) == pytest.approx(wanted, rel=1e-4)
+    other = visible_part_triplet(views.detach(), counts.detach(), labels.tolist(), 0.8, root != "sqrt")
+    assert abs(other - wanted) > 1e-3

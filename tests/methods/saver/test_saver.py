@@ -116,3 +116,39 @@ def test_divergence_is_that_of_two_normal_distributions() -> None:
 def test_a_share_that_is_fixed_says_so() -> None:
     with pytest.raises(ValueError, match="fixed"):
         run_of_method("saver", {"method": {"image_share": 1.0}})
+
+
+def test_a_template_is_drawn_about_its_mean_by_the_deviation() -> None:
+    torch.manual_seed(0)
+    vae = Vae(4).eval()
+    with torch.no_grad():
+        vae.encoder[-1].weight.mul_(40)  # deviations far from 1
+    pixels, noise = torch.rand(2, 3, 64, 64), torch.randn(2, 4)
+    mean, log_variance = vae.encoder(pixels).chunk(2, 1)
+    assert float((log_variance.exp() - 1).abs().min()) > 0.01
+    latent = mean + noise * log_variance.exp().sqrt()
+    wanted = torch.sigmoid(vae.decoder(vae.start(latent).view(2, -1, 4, 4)))
+    torch.testing.assert_close(vae(pixels, noise)[0], wanted)
+    torch.testing.assert_close(vae(pixels, None)[0], torch.sigmoid(vae.decoder(vae.start(mean).view(2, -1, 4, 4))))
+
+
+def test_a_small_pixel_is_the_mean_of_what_of_it_was_seen() -> None:
+    images = torch.randn(1, 3, 128, 128, generator=torch.Generator().manual_seed(1)) * 0.2 + 0.1
+    images[:, :, :, 0] = 0.0  # erased: half of each pixel of the first small column
+    small, share = small_and_seen(images)
+    pixels = as_pixels(images)
+    torch.testing.assert_close(small[:, :, :, 0], (pixels[:, :, 0::2, 1] + pixels[:, :, 1::2, 1]) / 2)
+    torch.testing.assert_close(small[:, :, :, 1], pixels[:, :, :, 2:4].mean(3).unflatten(2, (64, 2)).mean(3))
+    assert torch.equal(share[0, 0, :, 0], torch.full((64,), 0.5)) and bool((share[0, 0, :, 1:] == 1).all())
+
+
+def test_nothing_is_drawn_at_test() -> None:
+    run = run_of_method("saver")
+    network = build_network(run, sizes_of(run)).eval()
+    assert dict(network.chance(3)) == {} and set(network.train().chance(3)) == {"noise"}
+    images, network = torch.randn(2, 3, 64, 64), network.eval()
+    small = small_and_seen(images)[0]
+    mean = network.vae.encoder(small)[:, :8]
+    made = torch.sigmoid(network.vae.decoder(network.vae.start(mean).view(2, -1, 4, 4)))
+    template, _ = network.template(Seen(images))
+    torch.testing.assert_close(template, as_images(made), rtol=1e-4, atol=1e-4)

@@ -120,7 +120,9 @@ def test_flipped_images_embed_alike_when_flip_is_on() -> None:
     images, _ = batch()
     both = Inference(flip=True)
     torch.testing.assert_close(net.embed(images, both), net.embed(images.flip(3), both))
-    assert not torch.allclose(net.embed(images, Inference()), net.embed(images.flip(3), Inference()))
+    one, other = net.embed(images, Inference()), net.embed(images.flip(3), Inference())
+    assert not torch.allclose(one, other)
+    torch.testing.assert_close(net.embed(images, both), (one + other) / 2)
 
 
 def test_refusals() -> None:
@@ -173,3 +175,20 @@ def test_fusions_of_the_stages() -> None:
     }
     for inference, expected in wanted.items():
         torch.testing.assert_close(net.embed(images, inference), expected)
+
+
+def test_random_masks_are_each_stages_own() -> None:
+    net, (images, labels) = (
+        network(salience=Salience(grid=4, scores="random", alphas=(0.25, 0.5), cumulative=False)),
+        batch(),
+    )
+    chance = net.chance(6, torch.Generator().manual_seed(1))
+    assert chance["masks"].shape == (6, 2, 4, 4)
+    stages = net.train()(Seen(images, labels, chance=chance)).branches
+    for stage, hidden in ((0, 4), (1, 8)):
+        for image in range(6):
+            drawn = chance["masks"][image, stage].flatten()
+            wanted = torch.ones(16)
+            wanted[drawn.argsort(descending=True)[:hidden]] = 0
+            assert torch.equal(stages[stage].mask[image].flatten(), wanted)  # type: ignore[index]
+    assert stages[2].mask is None

@@ -144,6 +144,46 @@ def test_parts_are_float32_scalars_also_from_half_precision() -> None:
         torch.testing.assert_close(value, full[name], rtol=1e-2, atol=1e-2)
 
 
+@pytest.mark.parametrize("kind", ["batch_hard", "circle"])
+def test_autocast_around_the_losses_changes_no_digit(kind: str) -> None:
+    losses = Losses(triplet=Triplet.model_validate({"kind": kind, "scale": 8.0}))
+    outside = total_loss(output(), LABELS, losses)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = total_loss(output(), LABELS, losses)
+    for name in ("total", *outside.parts):
+        assert torch.equal(inside[name], outside[name]), name
+
+
+def test_diversity_is_of_g_as_it_is_where_that_is_asked_for() -> None:
+    made = output()
+    raw = torch.stack([stage.unified for stage in made.branches if stage.unified is not None])
+    parts = total_loss(made, LABELS, Losses(dcc=Dcc(normalise=False), normalise_unified=True))
+    torch.testing.assert_close(parts["dcc"], twins.dcc(raw, normalise=False), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(parts["vcc"], twins.vcc(F.normalize(raw, dim=2), LABELS.tolist(), 0.3))
+
+
+def test_margins_are_each_losss_own() -> None:
+    made = output()
+    raw = torch.stack([stage.unified for stage in made.branches if stage.unified is not None])
+    unit, names = F.normalize(raw, dim=2), LABELS.tolist()
+    losses = Losses(
+        triplet=Triplet(margin=0.7),
+        vcc=Vcc(margin=0.5),
+        icc=Icc(margin=0.9),
+        single_space=SingleSpace(weight=1, margin=0.6),
+    )
+    parts = total_loss(made, LABELS, losses)
+    features = torch.stack([stage.feature for stage in made.branches])
+    expected = {
+        "triplet": twins.triplet(features, names, 0.7),
+        "vcc": twins.vcc(unit, names, 0.5),
+        "icc": twins.icc(unit, 6, 0.9, "other_image"),
+        "single_space": twins.triplet(unit, names, 0.6),
+    }
+    for name, value in expected.items():
+        torch.testing.assert_close(parts[name], value, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("part", [Vcc, Icc, Triplet])
 def test_negative_margins_are_refused(part: type) -> None:
     with pytest.raises(ValueError, match="margin"):

@@ -240,3 +240,53 @@ def test_refuses_what_cannot_be_cut() -> None:
         network(heads=5)
     with pytest.raises(ValueError, match="cannot be cut"):
         jigsaw(torch.zeros(1, 3, 2), 0, 1, 4)
+
+
+def test_what_stands_in_is_no_vector_that_learns_and_the_camera_comes_before_the_viewpoint() -> None:
+    vectors = trained_vectors(viewpoints=True)
+    found = vectors(side_of(torch.tensor([1]), torch.tensor([0])), 1)  # a pair that was never met, of two that were
+    torch.testing.assert_close(found[0], 3 * vectors.vectors[1, 2])
+    vectors.train()
+    told = side_of(torch.tensor([-1, 0, 0]), torch.tensor([0, -1, 2]))
+    vectors(told, 3).sum().backward()
+    learns = vectors.vectors.grad.abs().sum(2).nonzero().tolist()  # type: ignore[union-attr]
+    assert learns == [[0, 2]], "the known pair alone"
+
+
+def literal_tokens(net: Any, tokens: Tensor, paths: Tensor | None) -> list[Tensor]:
+    """The global token, then each run's, from the tokens before the last layers."""
+    depth, last = len(net.rates), net.trunk[3].layers[-1]
+    found = [net.norm(run_layer(last, tokens, None if paths is None else paths[:, depth - 1])[:, 0])]
+    order = literal_jigsaw(list(range(tokens.shape[1] - 1)), net.own.shift, net.own.groups, net.own.runs)
+    for number, run in enumerate(order):
+        seen = torch.cat([tokens[:, :1], tokens[:, [1 + patch for patch in run]]], 1)
+        path = None if paths is None else paths[:, depth + number]
+        found.append(net.local_norm(run_layer(net.local_layer, seen, path)[:, 0]))
+    return found
+
+
+def test_every_run_sees_the_class_token_and_its_own_patches() -> None:
+    net = network(side="none").eval()
+    images, labels = small_batch()
+    tokens = net.tokens(Seen(images), None)
+    wanted = literal_tokens(net, tokens, None)
+    branches = net(Seen(images, labels)).branches
+    for branch, head, token in zip(branches, net.heads, wanted, strict=True):
+        torch.testing.assert_close(branch.feature, token)
+        torch.testing.assert_close(branch.logits, head.neck(token) @ head.classifier.weight.T)
+    for normalise in (False, True):
+        unit = [one / one.norm(dim=1, keepdim=True) if normalise else one for one in wanted]
+        joined = torch.cat([unit[0], *[one / 4 for one in unit[1:]]], 1)
+        torch.testing.assert_close(net.embed(images, Inference(normalise=normalise)), joined)
+
+
+def test_each_run_has_paths_of_its_own_in_the_last_layer() -> None:
+    net = network(side="none", drop_path=0.5).train()
+    images, labels = small_batch()
+    chance = net.chance(6, torch.Generator().manual_seed(4))
+    kept = chance["kept"]
+    assert len({tuple(kept[:, place].flatten().tolist()) for place in range(2, 7)}) == 5
+    tokens = net.tokens(Seen(images, labels, chance=chance), kept)
+    found = net(Seen(images, labels, chance=chance)).branches
+    for branch, token in zip(found, literal_tokens(net, tokens, kept), strict=True):
+        torch.testing.assert_close(branch.feature, token)

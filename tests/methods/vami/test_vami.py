@@ -143,3 +143,11 @@ def test_maps_of_every_view_can_be_looked_at() -> None:
     _, network, _ = made()
     pictures = network.eval().look(IMAGES).pictures
     assert list(pictures) == ["view 1", "view 2", "view 3"] and all(one.shape == (6, 4, 4) for one in pictures.values())
+
+
+def test_the_real_branch_does_not_reach_the_single_view_features() -> None:
+    run, network, losses = made()
+    output = network(Seen(IMAGES, LABELS, side(run)))
+    output.extras["single"].retain_grad()
+    losses.parts(output, Targets(LABELS, side=side(run)))["multi_view"][1]().backward()
+    assert output.extras["single"].grad is None and losses.real[0].weight.grad is not None

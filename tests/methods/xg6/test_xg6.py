@@ -48,3 +48,30 @@ def test_training_is_that_of_the_part_heads() -> None:
     still = [name for name, one in network.named_parameters() if one.grad is None]
     assert still == []
     assert float(result["parts"]) > 0
+
+
+def test_a_region_of_which_next_to_nothing_is_shown_counts_as_hidden() -> None:
+    network, _ = made(RUN)
+    network.eval()
+    images, _ = batch()
+    side = side_of(RUN, 6)
+    grille = side.columns.boxes.index("grille")
+    boxes = side.boxes.clone()
+    boxes[1, grille] = torch.tensor([0.5, 0.5, 0.515, 0.515])  # a quarter of one of 32 x 32 cells
+    boxes[2, grille] = torch.tensor([0.5, 0.5, 0.53, 0.53])  # nearly all of one
+    vectors = network.embed(images, Inference(), replace(side, boxes=boxes))
+    place = list(network.regions.names).index("grille")
+    lengths = vectors[:, 24:].reshape(6, 6, 12).norm(dim=2)[:, place]
+    assert lengths.tolist() == pytest.approx([1, 0, 1, 1, 1, 1], abs=1e-5)
+    output = network.train()(Seen(images, batch()[1], replace(side, boxes=boxes)))
+    assert output.extras["part_seen"][:, place].tolist() == [1, 0, 1, 1, 1, 1]
+    logits = output.extras["part_logits"]
+    torch.testing.assert_close(logits[1, place], network.part_heads.classifiers[place].bias)
+
+
+def test_each_region_has_a_classifier_of_its_own() -> None:
+    network, _ = made(RUN)
+    parts = torch.randn(3, 6, 12)
+    found = network.part_heads.classify(parts)
+    for number, classifier in enumerate(network.part_heads.classifiers):
+        torch.testing.assert_close(found[:, number], parts[:, number] @ classifier.weight.T + classifier.bias)
