@@ -89,6 +89,22 @@ def pages(suite: Suite = None) -> None:
 
 
 @app.command()
+def settings(suite: Suite = None) -> None:
+    """Choose each model's settings by a search suite's rule: write params/chosen/SUITE.yaml."""
+    from svrn.reporting.tuning import choose, write_choice
+
+    report = _load(suite)
+    chosen = choose(report.study, report.results)
+    path = write_choice(chosen)
+    width = max(map(len, chosen.models))
+    typer.echo(f"{chosen.rule}:")
+    for name, one in chosen.models.items():
+        values = ", ".join(f"{place.split('.', 1)[-1]} {value}" for place, value in one.values.items())
+        typer.echo(f"  {name:<{width}}  {one.score:.1f} (defaults {one.default_score:.1f}), draw {one.draw}: {values}")
+    _say(report, path)
+
+
+@app.command()
 def audit(out: Annotated[Path, typer.Option(help="file to write")] = Path("docs/paper-audit.md")) -> None:
     """Hold the paper against itself: write docs/paper-audit.md."""
     from svrn.reporting.audit import write_audit

@@ -7,6 +7,7 @@ from pathlib import Path
 from svrn.config.tables import TIMINGS
 from svrn.files import make_folder
 from svrn.reporting.suite import SuiteReport
+from svrn.reporting.tuning import draws_of
 
 #: Where the paper's own gain is read: the rows of the suite's method and baseline in this table and column.
 PAPERS_GAIN = ("table1", "veri776.mAP")
@@ -14,7 +15,7 @@ PAPERS_GAIN = ("table1", "veri776.mAP")
 
 def write_figures(report: SuiteReport) -> list[Path]:
     """Draw every figure that the suite's results allow; broken files are named in the findings."""
-    from svrn.reporting.figures import curves, gains, networks
+    from svrn.reporting.figures import curves, gains, networks, tuning
     from svrn.reporting.figures.style import save, styled
 
     study, records, folder = report.study, report.records, report.folder / "figures"
@@ -35,6 +36,9 @@ def write_figures(report: SuiteReport) -> list[Path]:
             if training is not None:
                 paths += save(training, folder / "training")
             paths += _cost(report, folder)
+        if study.suite.search is not None:
+            curve = tuning.draw_tuning(draws_of(study, report.results), study.suite.search.choose_by, study.name)
+            paths += [] if curve is None else save(curve, folder / "tuning")
         paths += networks.draw(report, folder)
     return paths
 
