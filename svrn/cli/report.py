@@ -53,6 +53,16 @@ def table(name: Annotated[str, typer.Argument(help="table1 to table9")], suite: 
 
 
 @app.command()
+def statistics(name: Annotated[str, typer.Argument(help="table1 to table9")], suite: Suite = None) -> None:
+    """Print a table's comparisons with its baseline, corrected for their number, and the ranks of its rows."""
+    from svrn.reporting.statistics import as_text
+
+    report = _load(suite)
+    typer.echo(as_text(report.statistics(f"table{name}" if name.isdigit() else name)))
+    _say(report)
+
+
+@app.command()
 def pdf(suite: Suite = None) -> None:
     """Write every table of a suite and one PDF of them all (needs pdflatex)."""
     from svrn.reporting.pdf import write_pdf

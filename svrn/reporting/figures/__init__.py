@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from svrn.config.tables import TIMINGS
+from svrn.evaluation.intervals import Interval
 from svrn.files import make_folder
 from svrn.reporting.suite import SuiteReport
 from svrn.reporting.tuning import draws_of
@@ -62,4 +63,9 @@ def _cost(report: SuiteReport, folder: Path) -> list[Path]:
         printed.get(study.row_name(model, PAPERS_GAIN[0])) for model in (study.suite.method, study.suite.baseline)
     )
     paper = above - below if above is not None and below is not None else None
-    return save(draw_cost(study.row_name(main.model), measured, paper, gain.paired.difference), folder / "cost")
+    return save(
+        draw_cost(
+            study.row_name(main.model), measured, paper, Interval(gain.joint.value, gain.joint.low, gain.joint.high)
+        ),
+        folder / "cost",
+    )
