@@ -114,6 +114,18 @@ def settings(suite: Suite = None) -> None:
     _say(report, path)
 
 
+@app.command("reality-check")
+def reality_check(
+    out: Annotated[Path, typer.Option(help="file to write")] = Path("docs/reality-check.md"),
+    records: Annotated[Path, typer.Option(help="folder of recorded suites")] = Path("results/recorded"),
+) -> None:
+    """Write docs/reality-check.md: table 1 under equal conditions, and what the rivals' own sources say."""
+    from svrn.reporting.reality import write_reality_check
+
+    write_reality_check(Path("params"), records, out)
+    typer.echo(str(out))
+
+
 @app.command()
 def audit(out: Annotated[Path, typer.Option(help="file to write")] = Path("docs/paper-audit.md")) -> None:
     """Hold the paper against itself: write docs/paper-audit.md."""

@@ -8,6 +8,7 @@ from the given seed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
