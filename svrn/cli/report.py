@@ -114,6 +114,15 @@ def settings(suite: Suite = None) -> None:
     _say(report, path)
 
 
+@app.command()
+def checklist(suite: Suite = None) -> None:
+    """Write results/SUITE/checklist.md: a reproducibility summary and checklist answers, from records alone."""
+    from svrn.reporting.checklist import write_checklist
+
+    report = _load(suite)
+    _say(report, write_checklist(report))
+
+
 @app.command("reality-check")
 def reality_check(
     out: Annotated[Path, typer.Option(help="file to write")] = Path("docs/reality-check.md"),

@@ -107,5 +107,5 @@ def test_few_methods_and_whole_agreement() -> None:
     assert reverse is not None and reverse.tau == reverse.low == pytest.approx(-1)
     four = agreement(five, {name: five[name] for name in "abcd"})
     assert four is not None and four.low is None and four.methods == 4
-    assert agreement(five, {name: 1.0 for name in five}) is None
+    assert agreement(five, dict.fromkeys(five, 1.0)) is None
     assert agreement(five, {"a": 1.0, "b": 2.0}) is None
