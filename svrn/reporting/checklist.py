@@ -158,8 +158,8 @@ def _answers(of: Checklist) -> Iterable[list[str]]:
     yield [
         "Intervals and what they cover",
         f"{len(complete)} complete cells: standard deviation over seeds, and a 95% bootstrap interval over test"
-        " vehicles, each with all its queries, of the mean over these seeds. Differences: 95% over seeds and vehicles together,"
-        " p-values corrected by Holm within a table (docs/evidence.md).",
+        " vehicles, each with all its queries, of the mean over these seeds. Differences: 95% over seeds and vehicles"
+        " together, p-values corrected by Holm within a table (docs/evidence.md).",
     ]
     yield ["Ranges searched", "; ".join(_ranges(of)) or "none recorded: parameters are those of the suite's file"]
     yield ["Rule of selection", _rule(of)]
