@@ -142,7 +142,7 @@ def joint(of: Crossed, samples: int = SAMPLES, seed: int = 0) -> Joint:
         error,
         reach,
         inner,
-        _p_value(value, error, parts, drawn),
+        _p_value(value, error, parts, reach),
         (reach + _cochran(2 * POWER - 1, parts)) * error,
         of.seeds,
         of.vehicles,
@@ -223,17 +223,19 @@ def _reach(level: float, parts: _Parts, drawn: Floats | None) -> float:
     return max(least, resampled) if math.isfinite(resampled) else least
 
 
-def _p_value(value: float, error: float, parts: _Parts, drawn: Floats | None) -> float:
-    """The level at which the interval would just hold zero, from the same two reaches."""
+def _p_value(value: float, error: float, parts: _Parts, reach: float) -> float:
+    """The level at which the interval would just hold zero.
+
+    Beyond what resamples can tell (a table corrects for hundreds of comparisons), so from Cochran and Cox's reaches at
+    every level, widened as much as the resamples widen the one at LEVEL: at 0.05 it is the interval's own.
+    """
     if error == 0:
-        return 1.0 if value == 0 else 1 / (1 + (0 if drawn is None else len(drawn)))
-    seen, low, high = abs(value) / error, 0.0, 1.0
+        return 1.0 if value == 0 else 0.0
+    seen, low, high = abs(value) / error * _cochran(LEVEL, parts) / reach, 0.0, 1.0
     for _ in range(60):
         middle = (low + high) / 2
         low, high = (middle, high) if _cochran(1 - middle, parts) > seen else (low, middle)
-    if drawn is None:
-        return high
-    return max(high, (1 + int((drawn >= seen).sum())) / (1 + len(drawn)))
+    return high
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -203,3 +205,18 @@ def test_places_and_trees() -> None:
     tree = tree_of({"a.b": 1, "a.c.d": 2.5, "e": "x"})
     assert tree == {"a": {"b": 1, "c": {"d": 2.5}}, "e": "x"}
     assert value_at(tree, "a.c.d") == 2.5 and value_at(tree, "a.b.c") is None
+
+
+def test_more_draws_leave_the_first_as_they_are(project: Path) -> None:
+    before = set(load_study("search-smoke").runs)
+    edit(project / "params/suites/search-smoke.yaml", "draws: 2", "draws: 4")
+    assert before < set(load_study("search-smoke").runs)
+
+
+def test_on_the_command_line_a_mistake_is_one_message_and_exit_2(project: Path) -> None:
+    edit(project / "params/suites/smoke.yaml", "seeds: [0]", "seeds: [0]\nsettings: search-smoke")
+    done = subprocess.run(
+        [sys.executable, "-m", "svrn.cli", "plan", "--suite", "smoke"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2 and "not chosen yet" in done.stderr and "Traceback" not in done.stderr
+    assert "svrn report settings --suite search-smoke" in done.stderr
