@@ -55,7 +55,7 @@ def differences(study: Study, records: Records) -> Iterator[dict[str, Any]]:
             made = comparisons.of(finished(first, records), finished(second, records), metric)
             if made is None:
                 continue
-            over, seeds = made.paired.difference, made.seeds
+            over = made.joint
             yield {
                 "column": column,
                 "metric": metric,
@@ -64,8 +64,9 @@ def differences(study: Study, records: Records) -> Iterator[dict[str, Any]]:
                 "difference": over.value,
                 "low": over.low,
                 "high": over.high,
-                "seeds_low": seeds.low,
-                "seeds_high": seeds.high,
+                "p": over.p,
+                "error": over.error,
+                "detectable": over.detectable,
                 "seeds": made.count,
                 "wins": made.wins,
             }

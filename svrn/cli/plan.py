@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -40,6 +41,7 @@ def as_tree(made: Plan) -> dict[str, Any]:
         "evaluations_to_do": made.evaluations_to_do,
         "without_data": list(made.without_data),
         "waiting_for_manifest": made.waiting,
+        "search": None if made.search is None else asdict(made.search),
     }
 
 
@@ -70,6 +72,7 @@ def as_text(made: Plan, everything: bool = False) -> str:
         f"suite {made.study.name}: {cells}",
         f"{len(made.runs)} runs, {shared} of them shared by several rows: {done} done, {len(to_do)} to do",
     ]
+    lines += _search_lines(made)
     for planned in made.runs:
         if everything or planned.state != "done":
             lines += ["", *_run_lines(planned, everything)]
@@ -86,6 +89,23 @@ def as_text(made: Plan, everything: bool = False) -> str:
     if not to_do and not made.evaluations_to_do and not made.waiting:
         lines.append("nothing to train")
     return "\n".join(lines)
+
+
+def _search_lines(made: Plan) -> list[str]:
+    """A search's budget, a line a model."""
+    budget = made.search
+    if budget is None:
+        return []
+    seeds = f" x {budget.seeds} seeds" if budget.seeds > 1 else ""
+    lines = ["", f"a search: {budget.draws} draws{seeds} of each of {len(budget.models)} models; chosen: {budget.rule}"]
+    width = max(len(one.model) for one in budget.models)
+    for one in budget.models:
+        time = f", about {_hours(one.seconds)} of one device" if one.left and one.seconds is not None else ""
+        lines.append(
+            f"    {one.model:<{width}}  {one.parameters} parameters, {one.trainings} trainings of {one.steps} steps,"
+            f" {one.left} to do{time}"
+        )
+    return lines
 
 
 def _run_lines(planned: PlannedRun, everything: bool) -> list[str]:

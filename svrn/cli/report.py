@@ -53,6 +53,16 @@ def table(name: Annotated[str, typer.Argument(help="table1 to table9")], suite: 
 
 
 @app.command()
+def statistics(name: Annotated[str, typer.Argument(help="table1 to table9")], suite: Suite = None) -> None:
+    """Print a table's comparisons with its baseline, corrected for their number, and the ranks of its rows."""
+    from svrn.reporting.statistics import as_text
+
+    report = _load(suite)
+    typer.echo(as_text(report.statistics(f"table{name}" if name.isdigit() else name)))
+    _say(report)
+
+
+@app.command()
 def pdf(suite: Suite = None) -> None:
     """Write every table of a suite and one PDF of them all (needs pdflatex)."""
     from svrn.reporting.pdf import write_pdf
@@ -86,6 +96,43 @@ def pages(suite: Suite = None) -> None:
 
     report = _load(suite)
     _say(report, write_pages(report))
+
+
+@app.command()
+def settings(suite: Suite = None) -> None:
+    """Choose each model's settings by a search suite's rule: write params/chosen/SUITE.yaml."""
+    from svrn.reporting.tuning import choose, write_choice
+
+    report = _load(suite)
+    chosen = choose(report.study, report.results)
+    path = write_choice(chosen)
+    width = max(map(len, chosen.models))
+    typer.echo(f"{chosen.rule}:")
+    for name, one in chosen.models.items():
+        values = ", ".join(f"{place.split('.', 1)[-1]} {value}" for place, value in one.values.items())
+        typer.echo(f"  {name:<{width}}  {one.score:.1f} (defaults {one.default_score:.1f}), draw {one.draw}: {values}")
+    _say(report, path)
+
+
+@app.command()
+def checklist(suite: Suite = None) -> None:
+    """Write results/SUITE/checklist.md: a reproducibility summary and checklist answers, from records alone."""
+    from svrn.reporting.checklist import write_checklist
+
+    report = _load(suite)
+    _say(report, write_checklist(report))
+
+
+@app.command("reality-check")
+def reality_check(
+    out: Annotated[Path, typer.Option(help="file to write")] = Path("docs/reality-check.md"),
+    records: Annotated[Path, typer.Option(help="folder of recorded suites")] = Path("results/recorded"),
+) -> None:
+    """Write docs/reality-check.md: table 1 under equal conditions, and what the rivals' own sources say."""
+    from svrn.reporting.reality import write_reality_check
+
+    write_reality_check(Path("params"), records, out)
+    typer.echo(str(out))
 
 
 @app.command()

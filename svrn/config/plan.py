@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import yaml
 
+from svrn.config.budget import SearchBudget, search_budget
 from svrn.config.identity import differences, key_of, run_identity
 from svrn.config.parameters import RunParameters
 from svrn.config.products import evaluation_files, run_outputs
@@ -66,6 +67,7 @@ class Plan:
     evaluations_to_do: int
     without_data: tuple[str, ...]
     waiting: dict[str, int]
+    search: SearchBudget | None
 
     def to_do(self) -> list[PlannedRun]:
         """The runs that are not done."""
@@ -96,6 +98,9 @@ def make_plan(study: Study) -> Plan:
         len(missing_scores),
         tuple(name for name, benchmark in study.benchmarks.items() if not benchmark.available),
         _waiting(study),
+        search_budget(
+            study, {p.run.key: p.estimate.seconds if p.estimate else None for p in planned if p.state != "done"}
+        ),
     )
 
 

@@ -23,10 +23,13 @@ from svrn.config.cells import CellKind
 from svrn.config.cells import Embedding as Embedding
 from svrn.config.cells import Evaluation as Evaluation
 from svrn.config.cells import Run as Run
+from svrn.config.chosen import load_chosen
 from svrn.config.documents import merge, read_named, read_tree, validate
 from svrn.config.identity import evaluation_key, inference_key, run_key
 from svrn.config.parameters import RunParameters
 from svrn.config.places import PARAMS as PARAMS
+from svrn.config.search import check_budgets, check_held_out, check_spaces, search_tables
+from svrn.config.spaces import FILE, Value, load_spaces, tree_of
 from svrn.config.suite import Suite, load_settings, load_suite, placed_benchmark
 from svrn.config.tables import Column, Row, Table
 from svrn.errors import UserError
@@ -87,10 +90,20 @@ def load_study(name: str | None = None, params: Path = PARAMS, data: Path = DATA
     suite = load_suite(name, params)
     for unused in {*suite.models, *suite.rows} - {*suite.tables}:
         read_named(params / "tables", unused, "table")  # a misspelt name would be passed over
-    tables = {t: _load_table(t, suite, name, params) for t in suite.tables}
+    file = str(params / "suites" / f"{name}.yaml")
     benchmarks = {name: placed_benchmark(name, params, settings) for name in suite.benchmarks.values()}
+    if suite.search is None:
+        tables = {t: _load_table(t, suite, name, params) for t in suite.tables}
+    else:
+        spaces = load_spaces(params)
+        tables = search_tables(suite.search, spaces, next(iter(suite.benchmarks)), file, params)
+        check_held_out(benchmarks, file)
     study = Study(name, suite, tables, benchmarks)
-    _Resolver(study, params, data).resolve()
+    resolver = _Resolver(study, params, data)
+    if suite.search is not None:
+        check_spaces(suite.search, spaces, resolver.with_values, params / FILE)
+        check_budgets([(model, resolver.with_values(model, {})) for model in suite.search.models], f"{file}: search")
+    resolver.resolve()
     return study
 
 
@@ -170,7 +183,9 @@ class _Resolver:
         self.models: dict[str, dict[str, Any]] = {}
         self.parameters: dict[str, RunParameters] = {}
         self.digests = {name: digests_of(name, b, data) for name, b in study.benchmarks.items()}
-        self.trained_on: dict[str, str] = {}
+        self.file = str(params / "suites" / f"{study.name}.yaml")
+        settings = study.suite.settings
+        self.chosen = None if settings is None else load_chosen(settings, params, self.file)
 
     def resolve(self) -> None:
         for table_name, table in self.study.tables.items():
@@ -283,19 +298,31 @@ class _Resolver:
 
     def _parameters(self, row: Row, role: str, seed: int, where: str) -> RunParameters:
         assert row.model is not None
+        tree = self._plain(row.model, role)
+        if self.chosen is not None:
+            assert self.study.suite.settings is not None
+            owner = self.chosen.owner_of(row.model, self.study.suite.settings, self.file)
+            tree = merge(tree, self.chosen.overlay(row.model, tree, self._plain(owner, role)))
+        tree = merge(tree, row.overrides, {"training": {"seed": seed}})
+        return validate(RunParameters, tree, where=f"suite {self.study.name}, {where}")
+
+    def _plain(self, model: str, role: str) -> dict[str, Any]:
+        """A model's parameters before what a row or a choice adds."""
         suite = self.study.suite
-        if row.model not in self.models:
-            self.models[row.model] = read_named(self.params / "models", row.model, "model")[1]
-        tree = merge(
+        if model not in self.models:
+            self.models[model] = read_named(self.params / "models", model, "model")[1]
+        return merge(
             self.base,
             suite.overrides,
             suite.per_benchmark.get(role, {}),
-            self.models[row.model],
-            suite.per_model.get(row.model, {}),
-            row.overrides,
-            {"training": {"seed": seed}},
+            self.models[model],
+            suite.per_model.get(model, {}),
         )
-        return validate(RunParameters, tree, where=f"suite {self.study.name}, {where}")
+
+    def with_values(self, model: str, values: dict[str, Value]) -> RunParameters:
+        """A model's parameters with values at their places, on the suite's first benchmark."""
+        row = Row(method=model, model=model, overrides=tree_of(values))
+        return self._parameters(row, next(iter(self.study.suite.benchmarks)), self.study.suite.seeds[0], model)
 
     def _evaluation(self, row: Row, parameters: RunParameters, name: str, test: str, protocol: str) -> Evaluation:
         digests = self.digests[name]

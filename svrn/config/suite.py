@@ -7,11 +7,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from svrn.config.benchmark import Benchmark, load_benchmark
 from svrn.config.documents import merge, read_named, read_tree, suggestion, validate
 from svrn.config.places import PARAMS, SETTINGS_VARIABLE, names, settings_file
+from svrn.config.search import Search
 from svrn.config.strict import Strict
 from svrn.config.tables import Row
 from svrn.errors import UserError
@@ -28,7 +29,11 @@ class Suite(Strict):
     description: str
     benchmarks: dict[str, str] = Field(description="the benchmark file that fills each role")
     seeds: tuple[int, ...] = Field(min_length=1)
-    tables: tuple[str, ...] = Field(min_length=1)
+    tables: tuple[str, ...] = ()
+    search: Search | None = Field(
+        None, description="draws of models' parameters in the place of tables (docs/search.md)"
+    )
+    settings: str | None = Field(None, description="search suite whose chosen settings every row is trained with")
     method: str = Field("svrn", description="model in params/models/ whose gain the report is about")
     baseline: str = Field("baseline", description="model in params/models/ that it is held against")
     extends: str | None = Field(None, description="suite whose overrides, per_benchmark and per_model these lie over")
@@ -39,6 +44,16 @@ class Suite(Strict):
         default_factory=dict, description="by table: the model that re-runs a row which the paper only reports"
     )
     rows: dict[str, tuple[Row, ...]] = Field(default_factory=dict, description="by table: rows that the paper lacks")
+
+    @model_validator(mode="after")
+    def _tables_or_search(self) -> Suite:
+        if bool(self.tables) == (self.search is not None):
+            raise ValueError("a suite has tables, or a search whose draws are its tables: one of the two")
+        if self.search is not None and (self.settings is not None or len(self.benchmarks) != 1):
+            raise ValueError(
+                "a search has one benchmark, of held-out training vehicles, and no settings of another search"
+            )
+        return self
 
 
 class Settings(Strict):

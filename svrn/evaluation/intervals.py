@@ -1,4 +1,4 @@
-"""How sure a number is: over seeds, over queries, and of the difference of two runs on the same queries.
+"""How sure a number is over queries, and the difference of two runs on the same queries.
 
 Queries of one vehicle are not independent (the same car seen from elsewhere), so a bootstrap over queries
 draws vehicles, each with all its queries (cluster bootstrap, percentile intervals). All random draws come
@@ -7,35 +7,19 @@ from the given seed.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from svrn.errors import UserError
-from svrn.evaluation import metrics
-from svrn.extras import required
 
 METRICS = ("mAP", "CMC@1", "CMC@5", "CMC@10", "mINP")
 BATCH = 64
 
 Floats = npt.NDArray[np.float64]
-
-
-class SeedInterval(NamedTuple):
-    """Mean of the values, their standard deviation (n - 1 below), and the interval of the mean.
-
-    Of a single value the last three are None: one seed says nothing about the spread.
-    """
-
-    mean: float
-    std: float | None
-    low: float | None
-    high: float | None
+AnyArray = npt.NDArray[np.generic]
 
 
 @dataclass(frozen=True)
@@ -59,22 +43,6 @@ class PairedDifference:
     vehicles: int
 
 
-def seed_interval(values: Sequence[float], level: float = 0.95) -> SeedInterval:
-    """Student's interval of the mean over seeds.
-
-    Raises:
-        ValueError: no values, or one that is not finite.
-    """
-    if not values or not all(math.isfinite(value) for value in values):
-        raise ValueError(f"an interval needs finite values, got {list(values)}")
-    centre, std = metrics.mean(values), metrics.sample_std(values)
-    if std is None:
-        return SeedInterval(centre, None, None, None)
-    special = required("scipy.special", "Student's interval over seeds")
-    reach = float(special.stdtrit(len(values) - 1, 0.5 + level / 2)) * std / math.sqrt(len(values))
-    return SeedInterval(centre, std, centre - reach, centre + reach)
-
-
 def query_intervals(
     queries: pd.DataFrame, n_boot: int = 1000, seed: int = 0, level: float = 0.95
 ) -> dict[str, Interval]:
@@ -86,7 +54,7 @@ def query_intervals(
     Raises:
         UserError: no query has a match.
     """
-    values, clusters = _values(queries)
+    values, clusters, _ = query_values(queries)
     samples = _bootstrap(values, clusters, n_boot, seed)
     return {name: _interval(values[:, column].mean(), samples[:, column], level) for column, name in enumerate(METRICS)}
 
@@ -95,6 +63,23 @@ def paired_difference(
     queries_a: pd.DataFrame, queries_b: pd.DataFrame, n_boot: int = 1000, seed: int = 0, level: float = 0.95
 ) -> dict[str, PairedDifference]:
     """a - b by metric, with its bootstrap interval over vehicles, the same vehicles drawn for both.
+
+    Raises:
+        UserError: the two do not hold the same queries with the same matches, so nothing is paired.
+    """
+    values, clusters, _ = paired_values(queries_a, queries_b)
+    samples = _bootstrap(values, clusters, n_boot, seed)
+    result = {}
+    for column, name in enumerate(METRICS):
+        drawn = samples[:, column]
+        above = float((drawn > 0).mean() + (drawn == 0).mean() / 2)
+        difference = _interval(values[:, column].mean(), drawn, level)
+        result[name] = PairedDifference(name, difference, above, len(values), int(clusters.max()) + 1)
+    return result
+
+
+def paired_values(queries_a: pd.DataFrame, queries_b: pd.DataFrame) -> tuple[Floats, npt.NDArray[np.intp], AnyArray]:
+    """a - b for each valid query [queries, METRICS], the number of its vehicle, and the vehicles' own names by number.
 
     Raises:
         UserError: the two do not hold the same queries with the same matches, so nothing is paired.
@@ -109,21 +94,16 @@ def paired_difference(
             where="paired difference",
             mend="compare runs on one test set under one protocol",
         )
-    values_a, clusters = _values(a)
-    values_b, _ = _values(b)
-    values = values_a - values_b
-    samples = _bootstrap(values, clusters, n_boot, seed)
-    result = {}
-    for column, name in enumerate(METRICS):
-        drawn = samples[:, column]
-        above = float((drawn > 0).mean() + (drawn == 0).mean() / 2)
-        difference = _interval(values[:, column].mean(), drawn, level)
-        result[name] = PairedDifference(name, difference, above, len(values), int(clusters.max()) + 1)
-    return result
+    values_a, clusters, names = query_values(a)
+    return values_a - query_values(b)[0], clusters, names
 
 
-def _values(queries: pd.DataFrame) -> tuple[Floats, npt.NDArray[np.intp]]:
-    """Per valid query, in percent, the columns of METRICS; and the number of its vehicle."""
+def query_values(queries: pd.DataFrame) -> tuple[Floats, npt.NDArray[np.intp], AnyArray]:
+    """Per valid query, in percent, the columns of METRICS; the number of its vehicle; the vehicles' names by number.
+
+    Raises:
+        UserError: no query has a match.
+    """
     valid = queries[queries["valid"].astype(bool)]
     if not len(valid):
         raise UserError("no query has a match", where="queries", mend="score with another protocol")
@@ -133,8 +113,8 @@ def _values(queries: pd.DataFrame) -> tuple[Floats, npt.NDArray[np.intp]]:
         *(first <= int(name.removeprefix("CMC@")) for name in METRICS if name.startswith("CMC@")),
         valid["inp"].to_numpy(dtype=np.float64),
     ]
-    clusters = np.unique(valid["vehicle"].to_numpy(), return_inverse=True)[1]
-    return 100 * np.stack(columns, axis=1).astype(np.float64), clusters
+    names, clusters = np.unique(valid["vehicle"].to_numpy(), return_inverse=True)
+    return 100 * np.stack(columns, axis=1).astype(np.float64), clusters, names
 
 
 def _bootstrap(values: Floats, clusters: npt.NDArray[np.intp], n_boot: int, seed: int) -> Floats:

@@ -9,14 +9,8 @@ import pandas as pd
 
 from svrn.config.study import Evaluation
 from svrn.errors import UserError
-from svrn.evaluation.intervals import (
-    Interval,
-    PairedDifference,
-    SeedInterval,
-    paired_difference,
-    query_intervals,
-    seed_interval,
-)
+from svrn.evaluation.intervals import Interval, paired_values, query_intervals
+from svrn.evaluation.joint import LEVEL, Joint, crossed, joint
 from svrn.reporting.records import Records
 
 
@@ -53,26 +47,21 @@ def pool(tables: Sequence[pd.DataFrame | None]) -> pd.DataFrame | None:
 
 @dataclass(frozen=True)
 class Difference:
-    """One method less another, by one metric, on the same queries and seeds.
+    """One method less another, by one metric, on the same queries and seeds, trained on one class of device.
 
-    paired: over test vehicles, the seeds together. seeds: Student's interval of the seeds' own differences (no bounds
-    for one seed). wins: seeds in which the first is above.
+    joint: over seeds and test vehicles together (evaluation/joint.py). wins: seeds in which the first is above.
     """
 
-    paired: PairedDifference
-    seeds: SeedInterval
+    joint: Joint
     wins: int
     count: int
 
-    @property
-    def certain(self) -> int:
-        """1: above zero by both intervals, -1: below by both, 0: open. One seed has no interval over seeds."""
-        one, other = self.paired.difference, self.seeds
-        if one.low > 0 and (other.low is None or other.low > 0):
-            return 1
-        if one.high < 0 and (other.high is None or other.high < 0):
-            return -1
+
+def sign(joint: Joint, p_value: float) -> int:
+    """1: above zero, -1: below, 0: open, by a p-value that may be corrected for several comparisons."""
+    if p_value > 1 - LEVEL:
         return 0
+    return 1 if joint.value > 0 else -1
 
 
 @dataclass
@@ -92,19 +81,37 @@ class Comparisons:
     def _compare(self, first: Sequence[Evaluation], second: Sequence[Evaluation]) -> dict[str, Difference]:
         seeds = {e.embedding.parameters.training.seed: e for e in second}
         pairs = [(e, seeds[s]) for e in first if (s := e.embedding.parameters.training.seed) in seeds]
-        tables = [(self.records.scores(a), self.records.scores(b)) for a, b in pairs]
-        there = [(a, b) for a, b in tables if a is not None and b is not None]
-        pooled_first, pooled_second = pool([a for a, _ in there]), pool([b for _, b in there])
-        if pooled_first is None or pooled_second is None or not pooled_first["valid"].any():
+        alike = [(a, b) for a, b in pairs if self._same_device(a, b)]
+        tables = [(self.records.scores(a), self.records.scores(b)) for a, b in alike]
+        there = [(a, b) for a, b in tables if a is not None and b is not None and a["valid"].any()]
+        if not there:
             return {}
         try:
-            each = [paired_difference(a, b, n_boot=1) for a, b in there]
-            pooled = paired_difference(pooled_first, pooled_second)
+            values = [paired_values(a, b) for a, b in there]
+            joints = {name: joint(one) for name, one in crossed(values).items()}
         except UserError as error:  # one of them was scored on other images, by an older version perhaps
             self.records.say(first[0].folder / "queries.parquet", f"not compared with {second[0].folder}: {error.what}")
             return {}
         found = {}
-        for metric, paired in pooled.items():
-            values = [one[metric].difference.value for one in each]
-            found[metric] = Difference(paired, seed_interval(values), sum(v > 0 for v in values), len(values))
+        for column, (metric, one) in enumerate(joints.items()):
+            wins = sum(bool(own[:, column].mean() > 0) for own, _, _ in values)
+            found[metric] = Difference(one, wins, len(values))
         return found
+
+    def _same_device(self, first: Evaluation, second: Evaluation) -> bool:
+        one, other = (device_class(e, self.records) for e in (first, second))
+        if one is None or other is None or one == other:
+            return True
+        self.records.say(first.folder, f"trained on {one}, not compared with {second.folder}, trained on {other}")
+        return False
+
+
+def device_class(evaluation: Evaluation, records: Records) -> str | None:
+    """What an evaluation's run was trained on, `AMD EPYC (AVX512)`; None where it does not say.
+
+    The same training gives other numbers on another class of processor: their difference is no method's.
+    """
+    device = records.device(evaluation.run)
+    name = device.get("name") or device.get("kind")
+    more = device.get("capability")
+    return None if not isinstance(name, str) else f"{name} ({more})" if isinstance(more, str) else name

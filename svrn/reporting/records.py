@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from svrn.config.study import Evaluation, Run
+from svrn.config.study import RESULTS, Evaluation, Run
 from svrn.data.manifest import Manifest, read_manifest
 from svrn.data.parquet import read_parquet
 from svrn.errors import UserError
@@ -82,6 +82,11 @@ class Records:
     def environment(self, run: Run) -> dict[str, Any]:
         """The environment that a run was trained in ({} where there is none)."""
         return self.json(run.folder / "env.json") or {}
+
+    def device(self, run: str) -> Mapping[str, Any]:
+        """What a run was trained on, by its key ({} where it does not say)."""
+        device = (self.json(RESULTS / "runs" / run / "env.json") or {}).get("device")
+        return device if isinstance(device, Mapping) else {}
 
     def manifest(self, benchmark: str) -> Manifest | None:
         """A benchmark's manifest."""

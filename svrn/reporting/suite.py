@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from svrn.config.study import Study, load_study
 from svrn.config.tables import TIMINGS
 from svrn.errors import UserError
 from svrn.files import write_json, write_text
-from svrn.reporting import latex, parsed
+from svrn.reporting import latex, parsed, statistics
 from svrn.reporting.cells import Result, collect, write_cells
 from svrn.reporting.comparable import with_gains
 from svrn.reporting.csvtable import as_csv
@@ -19,6 +19,7 @@ from svrn.reporting.methods import Method, main_methods
 from svrn.reporting.provenance import provenance
 from svrn.reporting.records import Records
 from svrn.reporting.sheet import Sheet, make_sheet
+from svrn.reporting.statistics import Statistics
 from svrn.reporting.summary import metrics_tree
 from svrn.reporting.timings import read_timings, timing_notes
 
@@ -30,6 +31,7 @@ class SuiteReport:
     study: Study
     records: Records
     results: list[Result]
+    _statistics: dict[str, Statistics] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -56,13 +58,28 @@ class SuiteReport:
         Raises:
             UserError: the suite has no such table.
         """
-        if table not in self.study.tables:
-            there = ", ".join(self.study.tables)
-            raise UserError(f"suite {self.study.name!r} has no {table!r}", mend=f"its tables: {there}")
+        self._check(table)
         timed = any(column.metric in TIMINGS for column in self.study.tables[table].columns)
         more = timing_notes(read_timings(self.study, self.records), self.study) if timed else []
         more += parsed.notes([cell for cell in self.study.cells if cell.table == table], self.agreements)
-        return make_sheet(table, self.study, self.results, more)
+        return make_sheet(table, self.study, self.results, [*statistics.notes(self.statistics(table)), *more])
+
+    def statistics(self, table: str) -> Statistics:
+        """A table's comparisons with the baseline and its ranks, worked out once.
+
+        Raises:
+            UserError: the suite has no such table.
+        """
+        self._check(table)
+        if table not in self._statistics:
+            found = statistics.statistics_of(table, self.study, self.results, self.records, self.comparisons)
+            self._statistics[table] = found
+        return self._statistics[table]
+
+    def _check(self, table: str) -> None:
+        if table not in self.study.tables:
+            there = ", ".join(self.study.tables)
+            raise UserError(f"suite {self.study.name!r} has no {table!r}", mend=f"its tables: {there}")
 
     def write_cells(self) -> Path:
         """Write results/<suite>/cells.parquet."""

@@ -2,8 +2,8 @@
 
 A cascade of heads is also an ensemble with more parameters and more time. Each control (a table's row that says what it
 would mean if the suite's method were no better) takes one of these away; what the method keeps above it is what that
-one thing cannot explain. Only a difference whose paired interval over test vehicles (and, over several seeds, the
-interval of the seeds' differences) leaves zero out counts as shown.
+one thing cannot explain. A difference counts as shown where its p-value over seeds and test vehicles together,
+corrected by Holm for all that the method is compared with here, is at most 0.05.
 """
 
 from __future__ import annotations
@@ -12,18 +12,26 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from svrn.config.study import Study
-from svrn.reporting.intervals import Comparisons, Difference
+from svrn.evaluation.joint import holm
+from svrn.reporting.intervals import Comparisons, Difference, sign
 from svrn.reporting.methods import Method
 
 METRIC = "mAP"
+#: Two methods that differ by less, by an equivalence test, are called as good as each other: points.
+MARGIN = 1.0
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """The suite's method less another on the main test set."""
+    """The suite's method less another on the main test set. certain: 1 above, -1 below, 0 open, after correction."""
 
     method: Method
     difference: Difference
+    p: float
+
+    @property
+    def certain(self) -> int:
+        return sign(self.difference.joint, self.p)
 
 
 @dataclass(frozen=True)
@@ -40,11 +48,13 @@ def judge(study: Study, methods: Sequence[Method], comparisons: Comparisons) -> 
     main, baseline = by_model.get(study.suite.method), by_model.get(study.suite.baseline)
     if main is None or baseline is None:
         return None
-    contrasts = []
+    pairs = []
     for method in methods:
         found = comparisons.of(main.evaluations, method.evaluations, METRIC) if method is not main else None
         if found is not None:
-            contrasts.append(Contrast(method, found))
+            pairs.append((method, found))
+    corrected = holm([found.joint.p for _, found in pairs])
+    contrasts = [Contrast(method, found, p) for (method, found), p in zip(pairs, corrected, strict=True)]
     by_contrast = {c.method.model: c for c in contrasts}
     if baseline.model not in by_contrast:
         return None
@@ -54,11 +64,11 @@ def judge(study: Study, methods: Sequence[Method], comparisons: Comparisons) -> 
 def _sentences(study: Study, main: Method, contrasts: dict[str, Contrast]) -> Iterable[str]:
     seeds, name = len(main.evaluations), study.row_name(main.model)
     benchmark = main.evaluations[0].embedding.benchmark
-    gain, meanings = contrasts[study.suite.baseline].difference, controls_of(study)
+    gain, meanings = contrasts[study.suite.baseline], controls_of(study)
     claim = {1: "is above its baseline", 0: "is not shown to differ from its baseline", -1: "is below its baseline"}
     yield (
         f"On {benchmark}, {METRIC}, over {seeds} seed{'s' if seeds > 1 else ''}, {name} {claim[gain.certain]}:"
-        f" {described(gain)}."
+        f" {described(gain.difference)}."
     )
     controls = {model: contrasts[model] for model in meanings if model in contrasts}
     if gain.certain == 1:
@@ -82,12 +92,14 @@ def controls_of(study: Study) -> dict[str, str]:
 
 def _explained(name: str, meanings: dict[str, str], controls: dict[str, Contrast]) -> Iterable[str]:
     for model, contrast in controls.items():
-        difference = contrast.difference
-        if difference.certain == 1:
+        if contrast.certain == 1:
             continue
-        does = "does better" if difference.certain == -1 else "is not shown to do worse"
-        yield (f"{meanings[model][0].upper()}{meanings[model][1:]} {does} ({name} less it: {described(difference)}).")
-    above = [c for c in controls.values() if c.difference.certain == 1]
+        does = "does better" if contrast.certain == -1 else "is not shown to do worse"
+        if contrast.certain == 0 and contrast.difference.joint.equivalent(MARGIN):
+            does = f"does as well, within {MARGIN:g} point by an equivalence test"
+        less = described(contrast.difference)
+        yield f"{meanings[model][0].upper()}{meanings[model][1:]} {does} ({name} less it: {less})."
+    above = [c for c in controls.values() if c.certain == 1]
     if above:
         listed = "; ".join(f"{c.method.name}: {described(c.difference)}" for c in above)
         yield f"{name} is above {'every control' if len(above) == len(controls) else 'these controls'}: {listed}."
@@ -95,10 +107,8 @@ def _explained(name: str, meanings: dict[str, str], controls: dict[str, Contrast
 
 def described(difference: Difference) -> str:
     """`+1.2 points [0.4, 2.0], above in 4 of 5 seeds`."""
-    paired = difference.paired.difference
-    text = f"{paired.value:+.1f} points [{paired.low:+.1f}, {paired.high:+.1f}]"
+    joint = difference.joint
+    text = f"{joint.value:+.1f} points [{joint.low:+.1f}, {joint.high:+.1f}]"
     if difference.count > 1:
         text += f", above in {difference.wins} of {difference.count} seeds"
-        if difference.seeds.low is not None and difference.seeds.high is not None:
-            text += f", over seeds [{difference.seeds.low:+.1f}, {difference.seeds.high:+.1f}]"
     return text.replace("-", "−")

@@ -8,7 +8,7 @@ from retrieval_worlds import world
 from svrn.data.embeddings import Embeddings
 from svrn.errors import UserError
 from svrn.evaluation.evaluator import evaluate
-from svrn.evaluation.intervals import METRICS, paired_difference, query_intervals, seed_interval
+from svrn.evaluation.intervals import METRICS, paired_difference, query_intervals
 
 
 def made(aps: list[float], vehicles: list[int]) -> pd.DataFrame:
@@ -25,27 +25,6 @@ def made(aps: list[float], vehicles: list[int]) -> pd.DataFrame:
             "first_rank": [1 if ap > 0.5 else 7 for ap in aps],
         }
     )
-
-
-def test_over_seeds_it_is_students_interval() -> None:
-    found = seed_interval([80.0, 81.0, 82.0])
-    assert found.mean == 81 and found.std == 1
-    assert found.high is not None and found.high - 81 == pytest.approx(4.302652730 / 3**0.5)
-    assert found.low is not None and found.low + found.high == pytest.approx(162)
-    assert seed_interval([80.0]) == (80.0, None, None, None)
-    for bad in ([], [float("nan")]):
-        with pytest.raises(ValueError, match="finite"):
-            seed_interval(bad)
-
-
-def test_over_seeds_it_covers_the_mean_as_often_as_it_says() -> None:
-    rng = np.random.default_rng(0)
-    hits = 0
-    for _ in range(1000):
-        found = seed_interval(list(rng.normal(80, 2, 5)))
-        assert found.low is not None and found.high is not None
-        hits += found.low <= 80 <= found.high
-    assert 930 <= hits <= 970
 
 
 def test_values_are_those_of_the_scoring() -> None:

@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 import pytest
 
 from svrn.config.study import load_study
-from svrn.evaluation.intervals import Interval, PairedDifference, SeedInterval
+from svrn.evaluation.joint import Joint
 from svrn.reporting.intervals import Difference
 from svrn.reporting.verdict import controls_of, described, judge
 
 
-def _difference(value: float, half: float, seeds: int = 5) -> Difference:
-    paired = PairedDifference("mAP", Interval(value, value - half, value + half), 0.9, 100, 20)
-    low, high = (None, None) if seeds < 2 else (value - half, value + half)
-    return Difference(paired, SeedInterval(value, None, low, high), seeds if value > 0 else 0, seeds)
+def _difference(value: float, half: float, seeds: int = 5, p: float | None = None) -> Difference:
+    error = half / 2
+    p = p if p is not None else 0.001 if abs(value) > half else 0.5
+    one = Joint(value, value - half, value + half, error, 2.0, 1.7, p, 3 * error, seeds, 20)
+    return Difference(one, seeds if value > 0 else 0, seeds)
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,21 @@ def test_missing_controls_one_seed_and_the_embedded_benchmark_are_said() -> None
     assert "embedded benchmark" in said
 
 
-def test_seeds_that_disagree_leave_it_open() -> None:
-    sure = _difference(3, 1)
-    open_over_seeds = Difference(sure.paired, SeedInterval(3, 4, -2, 8), 4, 5)
-    assert sure.certain == 1
-    assert open_over_seeds.certain == 0
-    assert "above in 4 of 5 seeds" in described(open_over_seeds)
+def test_many_comparisons_are_corrected_for() -> None:
+    names = ["baseline", *CONTROLS]
+    alone = {"baseline": _difference(3, 1, p=0.03)}
+    assert "SVRN is above its baseline" in _judged(alone)
+    together = {name: _difference(3, 1, p=0.03) for name in names}
+    assert "not shown to differ from its baseline" in _judged(together)
+
+
+def test_as_good_is_said_where_an_equivalence_test_says_so() -> None:
+    assert "the same cascade without masks does as well, within 1 point by an equivalence test" in _judged(
+        {**ALL_ABOVE, "svrn-no-masks": _difference(0.2, 0.4)}
+    )
+    assert "equivalence" not in _judged({**ALL_ABOVE, "svrn-no-masks": _difference(0.2, 1)})
+
+
+def test_a_difference_in_words() -> None:
+    one = _difference(-3, 1)
+    assert described(one) == "−3.0 points [−4.0, −2.0], above in 0 of 5 seeds"

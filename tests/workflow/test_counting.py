@@ -169,3 +169,21 @@ def test_the_same_images_are_embedded_once(project: Project, study: Study) -> No
     assert waiting == {"tiny-vehicleid": "tiny-veri776", "tiny-veriwild": "tiny-veri776"}
     alone = [one for one in study.embeddings.values() if one.annotations is not None]
     assert alone and not any(current.first_of_the_same_images(one) for one in alone)
+
+
+def test_a_search_is_a_suite_like_any_other(project: Project) -> None:
+    draws, models = 2, 2
+    assert project.planned(suite="search-smoke") == {
+        "render_benchmark": 1,
+        "read_embedded_benchmark": 1,
+        "train": draws * models,
+        "embed": draws * models,
+        "evaluate": draws * models,
+        "cells": 1,
+        "metrics": 1,
+        "sync_tracking": 1,
+        "table": models,
+    }
+    project.replace("params/suites/search-smoke.yaml", "draws: 2", "draws: 3")
+    jobs = project.planned(suite="search-smoke")
+    assert jobs["train"] == 3 * models, "more draws: the first ones stay as they are"

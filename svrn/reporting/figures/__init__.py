@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from svrn.config.tables import TIMINGS
+from svrn.evaluation.intervals import Interval
 from svrn.files import make_folder
 from svrn.reporting.suite import SuiteReport
+from svrn.reporting.tuning import draws_of
 
 #: Where the paper's own gain is read: the rows of the suite's method and baseline in this table and column.
 PAPERS_GAIN = ("table1", "veri776.mAP")
@@ -14,7 +16,7 @@ PAPERS_GAIN = ("table1", "veri776.mAP")
 
 def write_figures(report: SuiteReport) -> list[Path]:
     """Draw every figure that the suite's results allow; broken files are named in the findings."""
-    from svrn.reporting.figures import curves, gains, networks
+    from svrn.reporting.figures import curves, gains, networks, tuning
     from svrn.reporting.figures.style import save, styled
 
     study, records, folder = report.study, report.records, report.folder / "figures"
@@ -35,6 +37,9 @@ def write_figures(report: SuiteReport) -> list[Path]:
             if training is not None:
                 paths += save(training, folder / "training")
             paths += _cost(report, folder)
+        if study.suite.search is not None:
+            curve = tuning.draw_tuning(draws_of(study, report.results), study.suite.search.choose_by, study.name)
+            paths += [] if curve is None else save(curve, folder / "tuning")
         paths += networks.draw(report, folder)
     return paths
 
@@ -58,4 +63,9 @@ def _cost(report: SuiteReport, folder: Path) -> list[Path]:
         printed.get(study.row_name(model, PAPERS_GAIN[0])) for model in (study.suite.method, study.suite.baseline)
     )
     paper = above - below if above is not None and below is not None else None
-    return save(draw_cost(study.row_name(main.model), measured, paper, gain.paired.difference), folder / "cost")
+    return save(
+        draw_cost(
+            study.row_name(main.model), measured, paper, Interval(gain.joint.value, gain.joint.low, gain.joint.high)
+        ),
+        folder / "cost",
+    )

@@ -25,7 +25,7 @@ from svrn.reporting.sheet import HEADS
 
 @dataclass(frozen=True)
 class Gain:
-    """A cell less the baseline's in the same column; points. low, high: our paired 95% interval over test vehicles.
+    """A cell less the baseline's in the same column; points. low, high: our 95% interval, over seeds and vehicles.
 
     head: the column as people write it.
     """
@@ -55,10 +55,10 @@ def gains_of(
         below = by_cell[base.table, base.row, base.column]
         paper = _less(result.reported, below.reported)
         difference = comparisons.of(finished(cell, records), finished(base, records), cell.metric)
-        paired = difference.paired.difference if difference else None
+        joint = difference.joint if difference else None
         levels = " / ".join("–" if v is None else f"{v:.1f}" for v in (result.reported, result.mean))
-        low, high = (paired.low, paired.high) if paired else (None, None)
-        ours = paired.value if paired else None
+        low, high = (joint.low, joint.high) if joint else (None, None)
+        ours = joint.value if joint else None
         found.append(Gain(_greek(cell.row), cell.column, paper, ours, low, high, levels, heads[cell.column]))
     return found
 
@@ -98,7 +98,7 @@ def _panel(axis: Axes, gains: Sequence[Gain], single: bool) -> None:
     ours = [(g.ours, p) for g, p in zip(gains, places, strict=True) if g.ours is not None]
     paper = [(g.paper, p) for g, p in zip(gains, places, strict=True) if g.paper is not None]
     axis.plot(*_columns(paper), PAPER.marker, color=PAPER.colour, mfc="white", label="paper")
-    axis.plot(*_columns(ours), OURS.marker, color=OURS.colour, label="ours, paired 95% interval")
+    axis.plot(*_columns(ours), OURS.marker, color=OURS.colour, label="ours, 95% interval over seeds and vehicles")
     axis.plot([], [], " ", label="right: level of paper / ours")
     axis.set_yticks(places, [g.head if single else g.row for g in gains])
     axis.set_ylim(-0.6, len(gains) - 0.3)
