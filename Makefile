@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUTF8 := 1
 CORES ?= all
 
-.PHONY: help tables env test lint format bench ui schemas lock campaign fuzz soak golden compare mutants parser report release \
+.PHONY: help tables env test lint format bench ui schemas lock campaign fuzz soak coverage golden compare mutants parser report release \
   pictures clean
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make campaign  the long fault campaign: 200 kills, 200 power cuts"
 	@echo "make parser    the part parser, from its rendered world to its weights: minutes"
 	@echo "make soak      an hour of kills, full disks and trackers that come and go; MINUTES=1 for less"
+	@echo "make coverage  the lines that the tests reach, without the ones of tests/e2e"
 	@echo "make golden    what small trainings give now against what was written down; WRITE=1 writes it anew"
 	@echo "make compare BASE=COMMIT  the first 20 steps and the scores of that commit against the working tree's"
 	@echo "make mutants   wrong code on purpose: every mutant must fail a test; LISTS=evaluator for one list"
@@ -71,6 +72,12 @@ fuzz: $(VENV)/.installed-test
 
 soak: $(VENV)/.installed-test
 	$(BIN)/python tests/e2e/soak.py --minutes $(or $(MINUTES),60)
+
+coverage: $(VENV)/.installed-test
+	coverage erase
+	coverage run -m pytest --ignore tests/e2e --ignore tests/workflow
+	coverage combine -q
+	coverage report
 
 golden: $(VENV)/.installed-test
 	$(BIN)/python tests/golden/golden.py $(if $(WRITE),--write)

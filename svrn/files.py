@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -106,6 +107,15 @@ def _new_beside(final: Path) -> Path:
         except FileExistsError:
             continue
         return temporary
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what a killed process left under passing names; the caller's lock says that nobody writes there."""
+    for stale in folder.glob(".*.part*"):
+        if stale.is_dir() and not stale.is_symlink():
+            shutil.rmtree(stale)
+        else:
+            stale.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> None:

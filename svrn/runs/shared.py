@@ -16,12 +16,12 @@ import shutil
 import sys
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from svrn.errors import UserError
-from svrn.files import disk_errors
+from svrn.files import disk_errors, make_folder, remove_parts, sync, sync_file_system
 from svrn.locks import release, try_lock
 from svrn.runs.folder import OF_TRAINING, check_run, is_known, names_of, order, sha256_of
 
@@ -171,29 +171,30 @@ class SharedRuns:
                 a training of this run at work here, a full disk.
         """
         items = self.of(key)
-        if items is None:
+        if items is None or not _lacking(folder, items):
             return False
-        lacking = {n: i for n, i in items.items() if not (folder / n).is_file() or sha256_of(folder / n) != i.digest}
-        if not lacking:
-            return False
-        if (folder / "run.json").is_file() and "model.safetensors" in lacking:
-            raise UserError(
-                "this run is here already, with other weights than in the store",
-                where=str(folder),
-                mend="both are whole trainings of it; remove the folder to take the store's",
-            )
         lock = self._lock(folder)
         waiting = folder / f".pull.{uuid.uuid4().hex}.part"
         try:
             with disk_errors(folder):
-                wanted = {
-                    n: i for n, i in lacking.items() if n not in OF_TRAINING or not (folder / "run.json").is_file()
-                }
+                remove_parts(folder)
+                wanted = _lacking(folder, items)  # a training may have come to its end before the lock was ours
+                if _is_whole(folder, key):
+                    if "model.safetensors" in wanted:
+                        raise UserError(
+                            "this run is here already, with other weights than in the store",
+                            where=str(folder),
+                            mend="both are whole trainings of it; remove the folder to take the store's",
+                        )
+                    wanted = {name: item for name, item in wanted.items() if name not in OF_TRAINING}
+                else:
+                    wanted |= {name: item for name, item in items.items() if name in OF_TRAINING}
                 for name, item in wanted.items():
                     self._get(item, waiting / name)
                 if "config.yaml" in wanted:
                     check_run(waiting, key)
-                _place(waiting, folder, sorted(wanted, key=order))
+                if wanted:
+                    _place(waiting, folder, sorted(wanted, key=order))
         finally:
             shutil.rmtree(waiting, ignore_errors=True)
             release(lock)
@@ -242,10 +243,32 @@ def give(address: str, folder: Path) -> None:
         )
 
 
-def _place(waiting: Path, folder: Path, names: Iterable[str]) -> None:
-    """Give the files their names, all with one time: none is older than what it follows from."""
+def _lacking(folder: Path, items: dict[str, Item]) -> dict[str, Item]:
+    """What of a run in the store is not here, or here otherwise."""
+    return {n: i for n, i in items.items() if not (folder / n).is_file() or sha256_of(folder / n) != i.digest}
+
+
+def _is_whole(folder: Path, key: str) -> bool:
+    """Whether a training of the run is finished here, with all its files and the weights that it names."""
+    try:
+        check_run(folder, key)
+    except UserError:
+        return False
+    return all((folder / name).is_file() for name in OF_TRAINING if name != "events.jsonl")
+
+
+def _place(waiting: Path, folder: Path, names: Sequence[str]) -> None:
+    """Give the files their names, all with one time: none is older than what it follows from.
+
+    run.json, the last, says that the run is finished: no old one says so meanwhile, and the others are on the disk
+    before it.
+    """
     now = time.time_ns()
+    sync_file_system(waiting)
+    if "run.json" in names:
+        (folder / "run.json").unlink(missing_ok=True)
     for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        make_folder((folder / name).parent)
         os.utime(waiting / name, ns=(now, now))
         (waiting / name).replace(folder / name)
+        sync((folder / name).parent)

@@ -1,7 +1,7 @@
 """Checkpoints: everything a training needs to go on, in a form that cannot run code.
 
-Each is two files, `step-N.safetensors` (tensors) and then `step-N.json` (plain data and the first file's sha256).
-Both appear whole or not at all; a checkpoint without its JSON does not exist. docs/decisions/0005-checkpoints.md.
+Each is two files, `step-N.safetensors` (tensors) and then `step-N.json` (plain data, its own sha256 and the first
+file's). Both appear whole or not at all; a checkpoint without its JSON does not exist. Decision 5 says why.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from svrn.errors import UserError
-from svrn.files import atomic_write, write_json
+from svrn.files import atomic_write, disk_errors, write_json
 
 KEPT = 2
 _NAME = re.compile(r"step-(\d+)\.json")
@@ -61,18 +61,24 @@ def save_tensors(tensors: dict[str, torch.Tensor], file: Path, note: dict[str, A
 def save_checkpoint(folder: Path, checkpoint: Checkpoint, run_key: str) -> None:
     """Write a checkpoint and remove all but the last two.
 
+    Later ones were damaged when the training went back behind them: they go, and do not count as kept.
+
     Raises:
         UserError: the disk is full or cannot be written; earlier checkpoints stand untouched.
     """
-    stem = f"step-{checkpoint.step:08d}"
+    stem = _stem(checkpoint.step)
     digest = save_tensors(checkpoint.tensors, folder / f"{stem}.safetensors")
     content = {"run": run_key, "step": checkpoint.step, "sha256": digest, "facts": checkpoint.facts}
-    write_json(folder / f"{stem}.json", content)
-    for step in _steps(folder)[KEPT:]:
-        _remove(folder, step)
-    for stray in folder.glob("*.safetensors"):
-        if not stray.with_suffix(".json").is_file():
-            stray.unlink(missing_ok=True)
+    write_json(folder / f"{stem}.json", {**content, "plain_sha256": _plain_digest(content)})
+    with disk_errors(folder):
+        steps = _steps(folder)
+        kept = [step for step in steps if step <= checkpoint.step][:KEPT]
+        for step in steps:
+            if step not in kept:
+                _remove(folder, step)
+        for stray in folder.glob("*.safetensors"):
+            if not stray.with_suffix(".json").is_file():
+                stray.unlink(missing_ok=True)
 
 
 def load_newest(folder: Path, run_key: str, say: Callable[[str], None] | None = None) -> Checkpoint | None:
@@ -83,7 +89,7 @@ def load_newest(folder: Path, run_key: str, say: Callable[[str], None] | None = 
     """
     say = say or (lambda text: print(text, file=sys.stderr))
     for step in _steps(folder):
-        stem = folder / f"step-{step:08d}"
+        stem = folder / _stem(step)
         try:
             return _load(stem, run_key)
         except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
@@ -93,6 +99,10 @@ def load_newest(folder: Path, run_key: str, say: Callable[[str], None] | None = 
 
 def _load(stem: Path, run_key: str) -> Checkpoint:
     content = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
+    step = int(content["step"])
+    # Those of earlier versions have no digest of their plain data.
+    if content.get("plain_sha256", _plain_digest(content)) != _plain_digest(content) or stem.name != _stem(step):
+        raise ValueError("its plain data are not those that were written")
     if content["run"] != run_key:
         raise UserError(
             f"this checkpoint is run {content['run']}'s, not run {run_key}'s",
@@ -102,7 +112,17 @@ def _load(stem: Path, run_key: str) -> Checkpoint:
     file = stem.with_suffix(".safetensors")
     if sha256_of(file) != content["sha256"]:
         raise ValueError("its bytes are not those that were written")
-    return Checkpoint(int(content["step"]), load_file(file), content["facts"])
+    return Checkpoint(step, load_file(file), content["facts"])
+
+
+def _plain_digest(content: dict[str, Any]) -> str:
+    """Of what a checkpoint's JSON says, less the digests: one bit of a step's number would make another training."""
+    told = json.dumps([content["run"], content["step"], content["facts"]], sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+def _stem(step: int) -> str:
+    return f"step-{step:08d}"
 
 
 def clear(folder: Path) -> None:
@@ -129,7 +149,7 @@ def _steps(folder: Path) -> list[int]:
 def _remove(folder: Path, step: int) -> None:
     # The JSON first: without it the rest is not a checkpoint.
     for suffix in (".json", ".safetensors"):
-        (folder / f"step-{step:08d}{suffix}").unlink(missing_ok=True)
+        (folder / f"{_stem(step)}{suffix}").unlink(missing_ok=True)
 
 
 def _first_line(error: Exception) -> str:

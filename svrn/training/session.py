@@ -22,7 +22,7 @@ from svrn.data.side import Vocabulary
 from svrn.data.side_table import SideTable, learn_vocabulary, side_table
 from svrn.data.styles import camera_styles
 from svrn.errors import UserError
-from svrn.files import disk_errors, make_folder, write_json, write_text
+from svrn.files import disk_errors, make_folder, remove_parts, write_json, write_text
 from svrn.locks import release, try_lock
 from svrn.methods.rooms import build_losses, build_network
 from svrn.parts.attributes import vehicle_attributes
@@ -108,8 +108,7 @@ def _lock(run_dir: Path) -> int:
             "this run is being trained by another process", where=str(run_dir), mend="wait for it, or stop it first"
         )
     for folder in (run_dir, run_dir / "checkpoints"):
-        for stale in folder.glob(".*.part*"):  # of a killed process: the lock is ours
-            stale.unlink(missing_ok=True)
+        remove_parts(folder)
     return lock
 
 
