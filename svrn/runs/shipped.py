@@ -27,7 +27,7 @@ def run_folder(run: str | None) -> Path:
     if run is None or run == NAME:
         if not (FOLDER / "model.safetensors").is_file():
             raise UserError(
-                "this installation carries no trained weights (a clone does not, a release does)",
+                "this installation carries no trained weights",
                 where="--run",
                 mend="name a run of yours: `svrn plan --all` lists them",
             )
