@@ -35,13 +35,14 @@ def slices(
 
     rule, table = protocols.get(protocol), read_manifest(manifest)
     benchmark = Benchmark(read_embeddings(embeddings), table, rule, test or protocols.only_test(table))
-    found = slicing.slices_of(
-        benchmark, Options(distance=None if distance is None else distance.value, threads=threads)
-    )
+    options = Options(distance=None if distance is None else distance.value, threads=threads)
+    found = slicing.slices_of(benchmark, options)
     slicing.write_slices(found, out)
     whole = found.slices.iloc[0]
+    drawn = "" if rule.draws is None else f" of all {rule.draws.count} draws"
     print(
         f"{benchmark.words}, protocol {rule.name}: mAP {whole['mAP']:.2f}{_interval(whole)}, {whole['queries']} queries"
+        + drawn
     )
     print(f"\n{'mAP':>6}  {'95 %':<15} {'CMC@1':>6}  queries  vehicles  slice")
     for _, row in slicing.worst(found.slices, worst).iterrows():

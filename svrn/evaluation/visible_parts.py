@@ -150,13 +150,13 @@ def parts_product(query: PartGrid, gallery: PartGrid, shape: Shape, options: Opt
 
     def slack(lines: Ints, rows: Ints) -> Block:
         planes, out, asked, part = local.last
-        columns = rows - part.start
+        cells = lines * out.shape[1] + (rows - part.start)  # one number a pair: looked up much quicker than two
         squares = [
-            squares_of(half[asked][lines].astype(kind), other[rows], plane[lines, columns])
+            squares_of(half[asked].astype(kind)[lines], other[rows], plane.reshape(-1)[cells])
             for half, other, plane in zip(greater, halves, planes, strict=True)
         ]
-        weights = [one * two for one, two in zip(asked_counts[asked][lines].T, counts[:, rows], strict=True)]
-        most = out[lines, columns]
+        weights = [one[lines] * two[rows] for one, two in zip(asked_counts[asked].T, counts, strict=True)]
+        most = out.reshape(-1)[cells]
         most[np.isinf(most)] = 0  # the query's own, taken out
         return distances_of(squares, weights, query.distance) + most
 

@@ -240,6 +240,15 @@ def test_the_command_prints_and_writes(tmp_path: Path) -> None:
     assert "chosen on made, test set 'test'" in call(*words, "--out", tmp_path / "out", *held_out)
     with pytest.raises(UserError, match="no --held-out-manifest"):
         call(*words, "--out", tmp_path / "out", *held_out[:2])
+    assert "draw" not in text
+    pool = replace(manifest, table=manifest.table.assign(split="S.pool"))
+    write_manifest(pool, tmp_path / "pool.parquet")
+    drawn = call(
+        *words[:2], "--manifest", tmp_path / "pool.parquet", "--protocol", "vehicleid", "--out", tmp_path / "d"
+    )
+    rows = json.loads((tmp_path / "d/verification.json").read_text())["over_draws"]
+    assert "of draw 1 of 10; means over all of them at the end" in drawn
+    assert f"equal error rate           {100 * rows[0]['mean']:9.4f} %" in drawn
     first = (tmp_path / "out/verification.json").read_bytes()
     write_verification(verify(side((manifest, embeddings)), ONE, held_out=side((manifest, embeddings))), tmp_path)
     assert json.loads((tmp_path / "verification.json").read_text())["operating"] == json.loads(first)["operating"]
