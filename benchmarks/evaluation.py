@@ -185,11 +185,9 @@ def verification(bench: Bench, size: Size) -> list[Row]:
     rounds = [[bench.sure(job, size) for job in ("ours", "verification")] for _ in range(1 if size.large else ROUNDS)]
     ranking, pairs = (_least(list(job)) for job in zip(*rounds, strict=True))
     about = f"verification {size.name}"
-    limit = ("the ranking", ranking.cpu)
+    limit, goal = ("the ranking", ranking.cpu), "ratio at most 2" if size.large else None
     return [
-        row(
-            f"{about}: processor time", pairs.cpu, "CPU s", limit=limit, goal="ratio at most 2" if size.large else None
-        ),
+        row(f"{about}: processor time", pairs.cpu, "CPU s", limit=limit, goal=goal),
         row(f"{about}: peak memory", pairs.peak_gib, "GiB", limit=("4 GiB", MEMORY_GIB), goal="ratio at most 1"),
     ]
 

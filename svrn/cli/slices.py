@@ -16,7 +16,9 @@ def slices(
     protocol: Annotated[str, typer.Option(help="veri776, vehicleid, veriwild, … (a wrong name lists all)")],
     out: Annotated[Path, typer.Option(help="folder for the tables; an evaluation's own to have them in its report")],
     test: Annotated[str | None, typer.Option(help="test set; may be left out where there is one")] = None,
-    distance: Annotated[Distance, typer.Option(help="what near means")] = Distance.cosine,
+    distance: Annotated[
+        Distance | None, typer.Option(help="what near means: cosine, where the file names no distance of its own")
+    ] = None,
     worst: Annotated[int, typer.Option(min=1, help="slices to print")] = 15,
     threads: Annotated[int | None, typer.Option(min=1, help="threads; all there are where not given")] = None,
 ) -> None:
@@ -33,11 +35,14 @@ def slices(
 
     rule, table = protocols.get(protocol), read_manifest(manifest)
     benchmark = Benchmark(read_embeddings(embeddings), table, rule, test or protocols.only_test(table))
-    found = slicing.slices_of(benchmark, Options(distance=distance.value, threads=threads))
+    options = Options(distance=None if distance is None else distance.value, threads=threads)
+    found = slicing.slices_of(benchmark, options)
     slicing.write_slices(found, out)
     whole = found.slices.iloc[0]
+    drawn = "" if rule.draws is None else f" of all {rule.draws.count} draws"
     print(
         f"{benchmark.words}, protocol {rule.name}: mAP {whole['mAP']:.2f}{_interval(whole)}, {whole['queries']} queries"
+        + drawn
     )
     print(f"\n{'mAP':>6}  {'95 %':<15} {'CMC@1':>6}  queries  vehicles  slice")
     for _, row in slicing.worst(found.slices, worst).iterrows():

@@ -26,7 +26,9 @@ def verification(
     ] = None,
     held_out_manifest: Annotated[Path | None, typer.Option(help="their manifest")] = None,
     held_out_test: Annotated[str | None, typer.Option(help="their test set, where there are several")] = None,
-    distance: Annotated[Distance, typer.Option(help="what near means")] = Distance.cosine,
+    distance: Annotated[
+        Distance | None, typer.Option(help="what near means: cosine, where the file names no distance of its own")
+    ] = None,
     far: Annotated[
         list[float] | None, typer.Option(min=0, max=1, help="false acceptance rate to choose a threshold for")
     ] = None,
@@ -54,7 +56,7 @@ def verification(
     held_out = None
     if held_out_embeddings is not None and held_out_manifest is not None:
         held_out = _side(held_out_embeddings, held_out_manifest, protocol, held_out_test)
-    options = Options(distance=distance.value, memory_mib=memory_mib, threads=threads)
+    options = Options(distance=None if distance is None else distance.value, memory_mib=memory_mib, threads=threads)
     found = verifying.verify(side, options, held_out=held_out, fars=far or verifying.FARS, fpirs=fpir or RATES)
     verifying.write_verification(found, out)
     _print(found)
@@ -78,6 +80,8 @@ def _print(found: Verification) -> None:
         f"{found.genuine:,} pairs of one vehicle, {found.impostors:,} of different ones,"
         f" {found.junk:,} junk pairs removed"
     )
+    if found.over_draws:
+        print(f"of draw {about['draw']} of {found.over_draws[0].draws}; means over all of them at the end")
     print(f"equal error rate {100 * found.equal_error.rate:.3f} % at {found.equal_error.threshold:.4f}\n")
     print(f"The same vehicle? Accepted: {about['accepted']}, chosen on {carried.chosen_on}")
     print("asked FAR  threshold  FAR there, 95 %               TAR there, 95 %")
@@ -93,6 +97,17 @@ def _print(found: Verification) -> None:
     print("asked FPIR  threshold  FPIR there, 95 %              FNIR there, 95 %")
     for each in open_set.carried:
         print(f"{each.asked:<10g}  {_number(each.threshold)}  {_rate(each.fpir)}  {_rate(each.fnir)}")
+    _print_over_draws(found)
+
+
+def _print_over_draws(found: Verification) -> None:
+    if not found.over_draws:
+        return
+    print(f"\nOver {found.over_draws[0].draws} draws, each with thresholds of its own: mean, standard deviation")
+    for one in found.over_draws:
+        asked = "" if one.asked is None else f" at {one.asked:g}"
+        factor, unit = (1, "bits") if one.rate.startswith("Cllr") else (100, "%")
+        print(f"{one.rate + asked:<26} {factor * one.mean:9.4f} {unit:<4} {factor * (one.std or 0):9.4f}")
 
 
 def _number(value: float | None) -> str:

@@ -6,6 +6,7 @@ The numbers are those of the same content in files, to the last digit.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -69,15 +70,14 @@ def evaluate(
             where="protocol",
             mend="score from files (svrn evaluate), or one draw of your own with protocol='plain'",
         )
-    both = {"query": features_of(query_features, "query"), "gallery": features_of(gallery_features, "gallery")}
-    widths = [part.shape[1] for part in both.values()]
-    if widths[0] != widths[1]:
-        raise UserError(f"the queries have {widths[0]} dimensions, the gallery {widths[1]}", where="gallery_features")
-    if isinstance(distance, VisibleParts) and distance.dimension != widths[0]:
-        what = f"the distance is of vectors of {distance.dimension} numbers, these have {widths[0]}"
+    given = sides_of(
+        (query_features, gallery_features), (query_ids, gallery_ids), (query_cameras, gallery_cameras), rule
+    )
+    both, vehicles, cameras = given.features, given.vehicles, given.cameras
+    width = both["query"].shape[1]
+    if isinstance(distance, VisibleParts) and distance.dimension != width:
+        what = f"the distance is of vectors of {distance.dimension} numbers, these have {width}"
         raise UserError(what, where="distance")
-    vehicles = labels_of((query_ids, gallery_ids), both, "ids")
-    cameras = cameras_of((query_cameras, gallery_cameras), both, rule)
     names = {
         "query": _names(query_features, both["query"], "query"),
         "gallery": _names(gallery_features, both["gallery"], "gallery"),
@@ -134,7 +134,25 @@ class _NoLabels(_Labels):
         self.codes = [np.full(length, NO_CAMERA) for length in lengths]
 
 
-def features_of(given: Any, role: Role) -> npt.NDArray[np.float32]:
+@dataclass(frozen=True)
+class Sides:
+    """Features by role, and the vehicles and cameras of both roles."""
+
+    features: dict[str, npt.NDArray[np.float32]]
+    vehicles: _Labels
+    cameras: _Labels
+
+
+def sides_of(features: tuple[Any, Any], ids: tuple[Any, Any], cameras: tuple[Any, Any], rule: Protocol) -> Sides:
+    """What was given of queries and gallery, pair by pair; UserError where it is not fit to be scored by the rule."""
+    both = {"query": _features_of(features[0], "query"), "gallery": _features_of(features[1], "gallery")}
+    widths = [part.shape[1] for part in both.values()]
+    if widths[0] != widths[1]:
+        raise UserError(f"the queries have {widths[0]} dimensions, the gallery {widths[1]}", where="gallery_features")
+    return Sides(both, _labels_of(ids, both, "ids"), _cameras_of(cameras, both, rule))
+
+
+def _features_of(given: Any, role: Role) -> npt.NDArray[np.float32]:
     """Features as float32, (images, dimensions); UserError where they are none."""
     where = f"{role}_features"
     array = _array(given)
@@ -161,7 +179,7 @@ def features_of(given: Any, role: Role) -> npt.NDArray[np.float32]:
     return vectors
 
 
-def labels_of(given: tuple[Any, Any], features: dict[str, npt.NDArray[np.float32]], what: str) -> _Labels:
+def _labels_of(given: tuple[Any, Any], features: dict[str, npt.NDArray[np.float32]], what: str) -> _Labels:
     """Labels, one a row of each side's features, as numbers; UserError where they are missing or of several kinds."""
     sides = []
     for one, (role, vectors) in zip(given, features.items(), strict=True):
@@ -197,11 +215,11 @@ def labels_of(given: tuple[Any, Any], features: dict[str, npt.NDArray[np.float32
     return _Labels(sides)
 
 
-def cameras_of(given: tuple[Any, Any], features: dict[str, npt.NDArray[np.float32]], rule: Protocol) -> _Labels:
+def _cameras_of(given: tuple[Any, Any], features: dict[str, npt.NDArray[np.float32]], rule: Protocol) -> _Labels:
     """Cameras as numbers, none where a protocol that needs none was given none; UserError where one is missing."""
     absent = [f"{role}_cameras" for role, one in zip(features, given, strict=True) if one is None]
     if not absent:
-        return labels_of(given, features, "cameras")
+        return _labels_of(given, features, "cameras")
     if rule.junk == "same-camera" or len(absent) == 1:
         raise UserError(
             f"protocol {rule.name!r} rests on cameras, none were given" if len(absent) == 2 else "none were given",

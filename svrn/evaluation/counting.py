@@ -13,6 +13,7 @@ from functools import partial
 
 import numpy as np
 
+from svrn.data.distances import VisibleParts
 from svrn.data.protocols import Rows
 from svrn.evaluation.blocks import Work, each_block
 from svrn.evaluation.candidates import rounded_down
@@ -38,7 +39,7 @@ from svrn.evaluation.impostors import (
 from svrn.evaluation.items import Items
 from svrn.evaluation.options import Options
 from svrn.evaluation.product import TILE, Block, Product
-from svrn.evaluation.visible_parts import PartGrid
+from svrn.evaluation.visible_parts import PartGrid, furthest
 
 LINES = 32  # queries whose scores with a tile are counted at a time
 SAMPLE = (2048, 4096)  # queries and gallery vectors by which windows are foreseen
@@ -80,7 +81,7 @@ class Scorer:
         self.halves = query.half_norms if isinstance(query, Grid) else None
         self.factor = 1.0
         if isinstance(query, PartGrid) and isinstance(gallery, PartGrid):
-            self.factor = float(0.5 ** np.ceil(np.log2(query.furthest(gallery))))
+            self.factor = factor_of(query.distance)
         self._exact = exact_scores(query, gallery)
 
     def of(self, queries: Ints, items: Ints) -> Floats:
@@ -95,6 +96,11 @@ class Scorer:
         elif self.factor != 1:
             scores *= scores.dtype.type(self.factor)
         return scores
+
+
+def factor_of(distance: VisibleParts) -> float:
+    """The power of two that brings all distances to at most 1."""
+    return float(0.5 ** np.ceil(np.log2(furthest(distance))))
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ def evaluated(
     Raises:
         UserError: as `evaluate`.
     """
-    options = options.model_copy(update={"distance": _distance(named, options, protocol, reranking)})
+    options = options.model_copy(update={"distance": distance_of(named, options, protocol, reranking)})
     parts, frames, recomputed, dimension = [], [], 0, 0
     for trial, query, gallery in trials:
         rankings, items = rank_trial(trial, query, gallery, protocol, options, named=named, reranking=reranking)
@@ -164,8 +164,8 @@ def rank_trial(
     return rank(trial, protocol, items, asked, sheet, options), items
 
 
-def _distance(
-    named: VisibleParts | None, options: Options, protocol: Protocol, reranking: Reranking | None
+def distance_of(
+    named: VisibleParts | None, options: Options, protocol: Protocol, reranking: Reranking | None = None
 ) -> Literal["cosine", "euclidean"] | None:
     """The distance of plain vectors: None where they name one of their own."""
     if reranking is not None and protocol.unit == "track":

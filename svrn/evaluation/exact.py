@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from svrn.evaluation.grid import UNIT, Floats, Grid, Singles, take_rows
 from svrn.evaluation.product import Block, accumulation, bound_in_float32, rounding_of_halves
 
-ROWS = 64  # pairs at a time: their vectors in float64 stay in a core's cache
+CELLS = 2**17  # numbers of pairs' vectors at a time: in float64 they stay in a core's cache
 UNIT64 = 2.0**-53
 
 Ints = npt.NDArray[np.integer[Any]]
@@ -36,7 +36,7 @@ class Exact:
     def __init__(self, query: Grid, gallery: Grid) -> None:
         self._query, self._gallery = query, gallery
         self._factors = None if gallery.divisors is None else UNIT / gallery.divisors
-        self._local = threading.local()
+        self._local, self._rows = threading.local(), max(1, CELLS // gallery.dimension)
         summed = accumulation(gallery.dimension + 4, UNIT64) * (gallery.greatest + gallery.looseness)
         loose = (query.greatest * (gallery.looseness + summed) + UNIT64 * gallery.greatest**2) * (1 + 1e-6)
         self.closeness = loose if gallery.looseness else 0.0
@@ -45,8 +45,7 @@ class Exact:
     def of(self, indices: Ints, rows: Ints) -> Floats:
         """The exact scores (evaluation/grid.py) of the queries at `indices`, each with its gallery row."""
         gallery, out = self._gallery, np.empty(len(rows))
-        for start in range(0, len(rows), ROWS):
-            part = slice(start, start + ROWS)
+        for part in self._parts(len(rows)):
             given, doubled, asked = self._buffers(len(rows[part]))
             take_rows(gallery.stored, rows[part], given)
             np.copyto(doubled, given)
@@ -65,8 +64,7 @@ class Exact:
     def close(self, indices: Ints, rows: Ints) -> Floats:
         """The scores of pairs with the gallery's vectors before they are put on the grid: quicker than `of`."""
         gallery, out = self._gallery, np.empty(len(rows))
-        for start in range(0, len(rows), ROWS):
-            part = slice(start, start + ROWS)
+        for part in self._parts(len(rows)):
             given, doubled, asked = self._buffers(len(rows[part]))
             take_rows(gallery.stored, rows[part], given)
             np.copyto(doubled, given)
@@ -80,8 +78,7 @@ class Exact:
         """The scores of pairs in float32: quicker than `close`."""
         gallery = self._gallery
         out = np.empty(len(rows), dtype=np.float32)
-        for start in range(0, len(rows), ROWS):
-            part = slice(start, start + ROWS)
+        for part in self._parts(len(rows)):
             given, _, _ = self._buffers(len(rows[part]))
             take_rows(gallery.stored, rows[part], given)
             np.vecdot(given, self._query.vectors(indices[part]), out=out[part])
@@ -89,10 +86,13 @@ class Exact:
             out *= self._factors[rows].astype(np.float32)
         return out if gallery.half_norms is None else out - gallery.half_norms[rows].astype(np.float32)
 
+    def _parts(self, pairs: int) -> Iterator[slice]:
+        return (slice(start, start + self._rows) for start in range(0, pairs, self._rows))
+
     def _buffers(self, rows: int) -> tuple[Singles, Floats, Floats]:
         """This thread's: memory asked for afresh costs more than the sums."""
         if not hasattr(self._local, "buffers"):
-            shape = ROWS, self._gallery.dimension
+            shape = self._rows, self._gallery.dimension
             self._local.buffers = np.empty(shape, dtype=np.float32), np.empty(shape), np.empty(shape)
         given, doubled, asked = self._local.buffers
         return given[:rows], doubled[:rows], asked[:rows]

@@ -13,7 +13,7 @@ from svrn.data.embeddings import Embeddings
 from svrn.data.manifest import SCHEMA, Manifest
 from svrn.data.protocols import NO_CAMERA, Protocol
 from svrn.errors import UserError
-from svrn.evaluation.arrays import cameras_of, features_of, labels_of
+from svrn.evaluation.arrays import sides_of
 from svrn.evaluation.benchmark import Benchmark
 
 FACTS = ("colour", "type", "viewpoint")
@@ -47,19 +47,17 @@ def benchmark(
             where="protocol",
             mend="write embeddings and a manifest, or ask with protocol='plain'",
         )
-    features = {"query": features_of(query_features, "query"), "gallery": features_of(gallery_features, "gallery")}
-    widths = [part.shape[1] for part in features.values()]
-    if widths[0] != widths[1]:
-        raise UserError(f"the queries have {widths[0]} dimensions, the gallery {widths[1]}", where="gallery_features")
-    vehicles = labels_of((query_ids, gallery_ids), features, "ids").codes
-    cameras = cameras_of((query_cameras, gallery_cameras), features, rule).codes
+    given = sides_of(
+        (query_features, gallery_features), (query_ids, gallery_ids), (query_cameras, gallery_cameras), rule
+    )
+    features, vehicles, cameras = given.features, given.vehicles.codes, given.cameras.codes
     parts = []
-    for number, (role, given) in enumerate((("query", query_facts), ("gallery", gallery_facts))):
+    for number, (role, known) in enumerate((("query", query_facts), ("gallery", gallery_facts))):
         count = len(features[role])
         part = pd.DataFrame({"image": [f"{role[0]}{position:06d}" for position in range(count)]})
         part["vehicle"], part["camera"], part["split"] = vehicles[number], cameras[number], role
         for name in FACTS:
-            part[name] = None if given is None else _fact(given, name, count, role)
+            part[name] = None if known is None else _fact(known, name, count, role)
         parts.append(part)
     table = pd.concat(parts, ignore_index=True)
     table["camera"] = table["camera"].astype("Int64").mask(table["camera"] == NO_CAMERA)

@@ -140,15 +140,7 @@ def on_grid(
     A vector of zeros stays one: its cosine with any other is 0. norms: give half norms for cosine too.
     """
     out = np.empty((len(rows), vectors.shape[1]), dtype=np.float32)
-    halves = np.empty(len(rows)) if norms or distance == "euclidean" else None
-
-    def some(part: slice, given: Singles, wide: Floats, scratch: Floats) -> None:
-        _round(wide, _divisors(wide, scratch, distance, scale), out[part])
-        if halves is not None:
-            np.copyto(wide, out[part])
-            halves[part] = squared_norms(wide, scratch) / 2
-
-    _each_block(vectors, rows, threads, some)
+    _, halves = _measured(vectors, rows, distance, scale, norms, threads, out)
     return Grid(out, None, halves, scale, _greatest(halves, vectors.shape[1]))
 
 
@@ -163,24 +155,40 @@ def as_given(
 ) -> Grid:
     """What `on_grid` gives, without a copy of the vectors: where the rows follow one another, and no size among them
     makes float32 inner products overflow or underflow. Else what `on_grid` gives."""
+    if len(rows) and (np.diff(rows) == 1).all():
+        divisors, halves = _measured(vectors, rows, distance, scale, norms, threads, None)
+        if divisors.min() / UNIT >= LEAST and divisors.max() / UNIT <= GREATEST:
+            stored = vectors[rows[0] : rows[-1] + 1]
+            return Grid(stored, divisors, halves, scale, _greatest(halves, vectors.shape[1]))
+    return on_grid(vectors, rows, distance, scale=scale, norms=norms, threads=threads)
+
+
+def _measured(
+    vectors: Singles,
+    rows: Index,
+    distance: Distance,
+    scale: float,
+    norms: bool,
+    threads: int,
+    out: Singles | None,
+) -> tuple[Floats, Floats | None]:
+    """The divisors of the vectors `vectors[rows]`, and half norms where they are asked for or Euclidean; the vectors on
+    the grid are put in `out`, where there is one."""
     divisors = np.empty(len(rows))
     halves = np.empty(len(rows)) if norms or distance == "euclidean" else None
 
     def some(part: slice, given: Singles, wide: Floats, scratch: Floats) -> None:
         divisors[part] = _divisors(wide, scratch, distance, scale)
+        if out is None and halves is None:
+            return
+        rounded = given if out is None else out[part]
+        _round(wide, divisors[part], rounded)
         if halves is not None:
-            _round(wide, divisors[part], given)
-            np.copyto(wide, given)
+            np.copyto(wide, rounded)
             halves[part] = squared_norms(wide, scratch) / 2
 
-    following = len(rows) > 0 and bool((np.diff(rows) == 1).all())
-    if following:
-        _each_block(vectors, rows, threads, some)
-        following = divisors.min() / UNIT >= LEAST and divisors.max() / UNIT <= GREATEST
-    if not following:
-        return on_grid(vectors, rows, distance, scale=scale, norms=norms, threads=threads)
-    stored = vectors[rows[0] : rows[-1] + 1]
-    return Grid(stored, divisors, halves, scale, _greatest(halves, vectors.shape[1]))
+    _each_block(vectors, rows, threads, some)
+    return divisors, halves
 
 
 def _each_block(

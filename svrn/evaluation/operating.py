@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -37,13 +38,18 @@ class EqualError:
 
 @dataclass(frozen=True)
 class Told:
-    """Thresholds as users know them: a cosine to be reached, or a distance not to be exceeded."""
+    """Thresholds as users know them: a cosine to be reached, or a distance not to be exceeded.
 
-    distance: str
+    distance: `own` is one that the vectors name. scale: of the vectors, or of their own distance (`Scorer.factor`).
+    """
+
+    distance: Literal["cosine", "euclidean", "own"]
     scale: float
 
     def sure(self, score: float) -> float:
         """A threshold that there is."""
+        if self.distance == "own":
+            return max(0.0, -score) / self.scale
         return score if self.distance == "cosine" else math.sqrt(max(0.0, -2 * score)) / self.scale
 
     def threshold(self, score: float | None) -> float | None:
@@ -51,10 +57,11 @@ class Told:
         return None if score is None else self.sure(score)
 
     def calibration(self, of_scores: Calibration) -> Calibration:
-        """By the cosine, or by the squared distance."""
+        """By the cosine, by the squared distance, or by the vectors' own."""
         if self.distance == "cosine":
             return of_scores
-        return Calibration(-of_scores.slope * self.scale**2 / 2, of_scores.offset)
+        share = self.scale if self.distance == "own" else self.scale**2 / 2
+        return Calibration(-of_scores.slope * share, of_scores.offset)
 
 
 def threshold_at(pairs: PairScores, far: float) -> float | None:

@@ -10,7 +10,7 @@ of it in use.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from svrn.data.distances import VisibleParts
 from svrn.data.protocols import Trial
 from svrn.errors import UserError
 from svrn.evaluation.benchmark import Benchmark
 from svrn.evaluation.calibration import Calibration, Judged, fitted, judged
+from svrn.evaluation.counting import factor_of
+from svrn.evaluation.draws import OverDraws, Shown, over_draws
 from svrn.evaluation.impostors import Ints
 from svrn.evaluation.open_set import RATES, OpenSet, at_thresholds, candidates, confidence, crosswise
 from svrn.evaluation.operating import (
@@ -67,7 +70,8 @@ class Verification:
     """All answers about one test set.
 
     genuine, impostors: numbers of pairs. operating: thresholds chosen on the test set itself. curve: columns threshold,
-    far_low, far_high (between which FAR lies), tar. about: what the numbers rest on.
+    far_low, far_high (between which FAR lies), tar. about: what the numbers rest on. over_draws: of a protocol that
+    draws, whose first draw all others are of, the means over all draws.
     """
 
     genuine: int
@@ -79,6 +83,7 @@ class Verification:
     open_set: OpenSet
     curve: pd.DataFrame
     about: Mapping[str, Any]
+    over_draws: tuple[OverDraws, ...] = ()
 
 
 def verify(
@@ -92,30 +97,42 @@ def verify(
     """Answer for a test set.
 
     held_out: other vehicles, of the same model, on which thresholds and the calibration are chosen that are carried to
-        the test set; where there are none, a half of the test vehicles chooses for the other half.
+        the test set; where there are none, a half of the test vehicles chooses for the other half. Of a protocol that
+        draws, their first draw.
 
     Raises:
         UserError: as `evaluate` does, or too few pairs or vehicles to choose and to judge.
     """
     options = options or Options()
-    chooser = side if held_out is None else held_out
-    distance = options.distance or "cosine"
-    scale = min(side.scale(distance), chooser.scale(distance))
-    told = Told(distance, scale)
-    if held_out is None:
-        half = _half(side)
-        whole, choosing, judging = _halved(side, options, scale, fars, half)
-        chosen, chosen_on = _Chosen.by(choosing, fars), "the other half of the test vehicles"
-    else:
-        half, choosing = None, _pairs(held_out, options, scale, fars)
-        chosen, chosen_on = _Chosen.by(choosing, fars), held_out.words
-        whole = judging = _pairs(side, options, scale, fars, chosen.known)
-    queries = candidates(whole)
-    if half is None:
-        others = candidates(choosing)
-        identified = at_thresholds(queries, fpirs, [others.threshold(fpir) for fpir in fpirs])
-    else:
+    told = _told(side, held_out, options)
+    others = None
+    if held_out is not None:
+        others = held_out.words, _pairs(held_out, next(held_out.trials()), options, told, fars)
+    every = [_of_draw(side, trial, options, told, others, fars, fpirs) for trial in side.trials()]
+    return every[0] if len(every) == 1 else replace(every[0], over_draws=over_draws([[*_shown(one)] for one in every]))
+
+
+def _of_draw(
+    side: Benchmark,
+    trial: Trial,
+    options: Options,
+    told: Told,
+    others: tuple[str, PairScores] | None,
+    fars: Sequence[float],
+    fpirs: Sequence[float],
+) -> Verification:
+    """The answers for a trial; others: the held-out vehicles in words, and their pairs."""
+    if others is None:
+        half, chosen_on = _half(side, trial), "the other half of the test vehicles"
+        whole, choosing, judging = _halved(side, trial, options, told, fars, half)
+        chosen, queries = _Chosen.by(choosing, fars), candidates(whole)
         identified = crosswise(queries, np.isin(queries.vehicles, half), fpirs)
+    else:
+        chosen_on, choosing = others
+        chosen = _Chosen.by(choosing, fars)
+        whole = judging = _pairs(side, trial, options, told, fars, chosen.known)
+        queries, apart = candidates(whole), candidates(choosing)
+        identified = at_thresholds(queries, fpirs, [apart.threshold(fpir) for fpir in fpirs])
     own = at_thresholds(queries, fpirs, [queries.threshold(fpir) for fpir in fpirs])
     sureness = confidence(queries)
     found = OpenSet(
@@ -136,26 +153,61 @@ def verify(
         _carried(chosen, chosen_on, fitted(*weighted(choosing)), judging, told),
         found,
         roc(whole, told),
-        _about(side, options, chosen_on),
+        _about(side, trial, options, chosen_on),
     )
 
 
+def _shown(of: Verification) -> Iterator[Shown]:
+    yield "equal error rate", None, of.equal_error.rate
+    for one in of.operating:
+        yield "TAR", one.asked, None if one.tar is None else one.tar.value
+    for one in of.carried.operating:
+        yield "FAR, carried", one.asked, None if one.far is None else one.far.value
+        yield "TAR, carried", one.asked, None if one.tar is None else one.tar.value
+    for identified in of.open_set.carried:
+        yield "FPIR, carried", identified.asked, None if identified.fpir is None else identified.fpir.value
+        yield "FNIR, carried", identified.asked, None if identified.fnir is None else identified.fnir.value
+    yield "Cllr, carried", None, of.carried.judged.cllr
+
+
+def _told(side: Benchmark, held_out: Benchmark | None, options: Options) -> Told:
+    """How thresholds are told.
+
+    Raises:
+        UserError: those of one side could not be carried to the other: they are compared in different ways.
+    """
+    chooser = side if held_out is None else held_out
+    distance = side.distance(options)
+    if chooser.distance(options) != distance:
+        raise UserError(
+            "the held-out embeddings are compared by another distance than these",
+            where=chooser.words,
+            mend="give embeddings of the same model",
+        )
+    if isinstance(distance, VisibleParts):
+        return Told("own", factor_of(distance))
+    return Told(distance, min(side.scale(options), chooser.scale(options)))
+
+
 def _pairs(
-    side: Benchmark, options: Options, scale: float, fars: Sequence[float], thresholds: Sequence[float] = ()
+    side: Benchmark,
+    trial: Trial,
+    options: Options,
+    told: Told,
+    fars: Sequence[float],
+    thresholds: Sequence[float] = (),
 ) -> PairScores:
     """All pairs; thresholds: at which impostors will be counted."""
-    trial = _trial(side)
-    grids = side.on_grid(trial, options, scale)
+    grids = side.on_grid(trial, options, told.scale)
     found = pair_scores(trial, side.protocol, *grids, options, rates=fars, thresholds=thresholds)
     return _asked(found, side)
 
 
 def _halved(
-    side: Benchmark, options: Options, scale: float, fars: Sequence[float], half: Ints
+    side: Benchmark, trial: Trial, options: Options, told: Told, fars: Sequence[float], half: Ints
 ) -> tuple[PairScores, PairScores, PairScores]:
     """All pairs, those of the vehicles that choose thresholds, and those of the vehicles that judge these."""
-    trial = _trial(side)
-    grids = side.on_grid(trial, options, scale)
+    grids = side.on_grid(trial, options, told.scale)
     whole, choosing, judging = halved_scores(trial, side.protocol, *grids, options, half, rates=fars)
     return _asked(whole, side), _asked(choosing, side), _asked(judging, side)
 
@@ -173,14 +225,8 @@ def _asked(found: PairScores, side: Benchmark) -> PairScores:
     return found
 
 
-def _trial(side: Benchmark) -> Trial:
-    """Its queries and gallery; of a protocol that draws, the first draw's."""
-    return next(side.trials())
-
-
-def _half(side: Benchmark) -> Ints:
+def _half(side: Benchmark, trial: Trial) -> Ints:
     """Half of the vehicles. Which, rests on their numbers alone."""
-    trial = _trial(side)
     every = np.union1d(trial.query.vehicles, trial.gallery.vehicles)
     if len(every) < LEAST:
         raise UserError(
@@ -227,16 +273,18 @@ def _carried(chosen: _Chosen, chosen_on: str, calibration: Calibration, judging:
     )
 
 
-def _about(side: Benchmark, options: Options, chosen_on: str) -> dict[str, Any]:
-    cosine = options.distance != "euclidean"
+def _about(side: Benchmark, trial: Trial, options: Options, chosen_on: str) -> dict[str, Any]:
+    distance = side.distance(options)
+    named = isinstance(distance, VisibleParts)
+    cosine = distance == "cosine"
     return {
         "benchmark": side.manifest.benchmark,
         "test": side.test,
         "protocol": side.protocol.name,
-        "draw": _trial(side).draw,
-        "distance": options.distance or "cosine",
+        "draw": trial.draw,
+        "distance": distance.text() if isinstance(distance, VisibleParts) else distance,
         "accepted": "cosine at or above the threshold" if cosine else "distance at or below the threshold",
-        "calibrated_by": "cosine" if cosine else "squared distance",
+        "calibrated_by": "cosine" if cosine else "distance" if named else "squared distance",
         "thresholds_chosen_on": chosen_on,
         "manifest_digest": side.manifest.digest,
         "embeddings": dict(side.embeddings.origin),

@@ -28,6 +28,7 @@ from svrn.evaluation.product import UNIT32, Block, Buffers, Product, Shape, prod
 ROWS = 32  # queries whose distances are made at a time: their squares stay in a core's cache
 # Counts outside of these would overflow or underflow in float32 when two are multiplied and divided.
 LEAST, MOST = 2.0**-30, 2.0**30
+POWERS: dict[Root, int] = {"sqrt": 1, "plain": 1, "none": 2}  # of a part's distance, in D
 #: What float32 adds to half a squared distance: the halves rounded, a sum and a difference of numbers below 2.2.
 MARGIN = 2.0**-21
 
@@ -57,12 +58,6 @@ class PartGrid:
     def dimension(self) -> int:
         """Numbers that a pair's inner products go through."""
         return sum(feature.dimension for feature in self.features)
-
-    def furthest(self, other: PartGrid) -> float:
-        """No distance of a vector of these and one of the others is above this."""
-        greatest = [one.greatest + two.greatest for one, two in zip(self.features, other.features, strict=True)]
-        parts = max(greatest[1:]) ** {"sqrt": 1, "plain": 1, "none": 2}[self.distance.root]
-        return float(greatest[0] ** 2 + self.distance.weight * parts)
 
     def part(self, rows: slice | Index) -> PartGrid:
         """Some of the vectors; not copied, if they are a slice."""
@@ -155,13 +150,13 @@ def parts_product(query: PartGrid, gallery: PartGrid, shape: Shape, options: Opt
 
     def slack(lines: Ints, rows: Ints) -> Block:
         planes, out, asked, part = local.last
-        columns = rows - part.start
+        cells = lines * out.shape[1] + (rows - part.start)  # one number a pair: looked up much quicker than two
         squares = [
-            squares_of(half[asked][lines].astype(kind), other[rows], plane[lines, columns])
+            squares_of(half[asked].astype(kind)[lines], other[rows], plane.reshape(-1)[cells])
             for half, other, plane in zip(greater, halves, planes, strict=True)
         ]
-        weights = [one * two for one, two in zip(asked_counts[asked][lines].T, counts[:, rows], strict=True)]
-        most = out[lines, columns]
+        weights = [one[lines] * two[rows] for one, two in zip(asked_counts[asked].T, counts, strict=True)]
+        most = out.reshape(-1)[cells]
         most[np.isinf(most)] = 0  # the query's own, taken out
         return distances_of(squares, weights, query.distance) + most
 
@@ -198,7 +193,15 @@ def distances_of(squares: Sequence[Block], weights: Sequence[Block], distance: V
     return above
 
 
+def furthest(distance: VisibleParts) -> float:
+    """No distance is above this: on the grid no feature is longer than 1 by more than a thousandth."""
+    longest = 2 * (1 + 1e-3)
+    return float(longest**2 + distance.weight * longest ** POWERS[distance.root])
+
+
 def _rounding(query: PartGrid, gallery: PartGrid) -> float:
     """How far float32 arithmetic moves D: each of its terms is above 0, so each rounding is a share of D."""
+    greatest = [one.greatest + other.greatest for one, other in zip(query.features, gallery.features, strict=True)]
+    most = greatest[0] ** 2 + query.distance.weight * max(greatest[1:]) ** POWERS[query.distance.root]
     steps = 4 * (len(query.distance.parts) + 8)
-    return steps * UNIT32 * query.furthest(gallery)
+    return float(steps * UNIT32 * most)

@@ -10,13 +10,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from retrieval_worlds import world
+from test_visible_parts import literal
 from typer.testing import CliRunner
 
 from svrn.cli import load
 from svrn.data import protocols
+from svrn.data.distances import Root, VisibleParts
 from svrn.data.embeddings import Embeddings, write_embeddings
 from svrn.data.manifest import Manifest, write_manifest
 from svrn.errors import UserError
+from svrn.evaluation import reference
 from svrn.evaluation.benchmark import Benchmark
 from svrn.evaluation.evaluator import evaluate
 from svrn.evaluation.options import Options
@@ -147,6 +150,73 @@ def test_tracks_and_draws_have_pairs_too() -> None:
     assert drawn.genuine == 360 - 24 and drawn.about["draw"] == 1
 
 
+def test_over_draws_stand_the_means_of_all() -> None:
+    manifest, embeddings = told_apart(7)
+    pool = replace(manifest, table=manifest.table.assign(split="S.pool"))
+    rule = protocols.get("vehicleid")
+    assert rule.draws is not None
+    made = Benchmark(embeddings, pool, replace(rule, draws=replace(rule.draws, count=3)), "S")
+    found = verify(made, ONE, fars=(0.1, 1e-6), fpirs=(0.2,))
+    alone = []
+    for trial in made.trials():
+        parts = [
+            pool.table[pool.table["image"].isin(rows.images)].assign(split=role)
+            for role, rows in (("query", trial.query), ("gallery", trial.gallery))
+        ]
+        table = pd.concat(parts, ignore_index=True)
+        one = Benchmark(replace(embeddings, origin={}), replace(pool, table=table), protocols.get("plain"))
+        alone.append(verify(one, ONE, fars=(0.1, 1e-6), fpirs=(0.2,)))
+    assert plain(replace(found, over_draws=())) == plain(alone[0])
+    said = {(one.rate, one.asked): one for one in found.over_draws}
+    assert ("TAR", 0.1) in said and ("TAR", 1e-6) not in said
+    wanted = {
+        ("equal error rate", None): [one.equal_error.rate for one in alone],
+        ("TAR, carried", 0.1): [one.carried.operating[0].tar.value for one in alone],
+        ("FAR, carried", 0.1): [one.carried.operating[0].far.value for one in alone],
+        ("FNIR, carried", 0.2): [one.open_set.carried[0].fnir.value for one in alone],
+    }
+    for key, values in wanted.items():
+        assert (said[key].draws, said[key].mean) == (3, pytest.approx(np.mean(values)))
+        assert said[key].std == pytest.approx(np.std(values, ddof=1))
+
+
+@pytest.mark.parametrize(("root", "weight"), [("sqrt", 0.5), ("plain", 3.0), ("none", 1.0)])
+def test_vectors_that_name_their_distance_are_verified_by_it(root: Root, weight: float) -> None:
+    distance = VisibleParts(6, (4, 5), weight, root)
+    manifest, embeddings = told_apart(11, dim=distance.dimension)
+    vectors = embeddings.vectors.copy()
+    vectors[:, -2:] = np.random.default_rng(0).integers(1, 9, (len(vectors), 2))
+    named = replace(embeddings, vectors=vectors, origin={"distance": distance.text()})
+    found = verify(side((manifest, named)), Options(threads=2, chunk=7), fars=(0.1, 0.01), fpirs=(0.2,))
+    rows = dict(zip(embeddings.images, literal(vectors, distance), strict=True))
+    table = manifest.table
+    asked, gallery = (table[table["split"] == role].sort_values("image") for role in ("query", "gallery"))
+    way = {"weight": weight, "root": root}
+    apart = np.array(
+        [[reference.visible_parts(rows[q], rows[g], **way) for g in gallery["image"]] for q in asked["image"]]
+    )
+    vehicles, cameras = (
+        [part[name].to_numpy(dtype=int) for part in (asked, gallery)] for name in ("vehicle", "camera")
+    )
+    same = vehicles[0][:, None] == vehicles[1]
+    genuine, others = apart[same & (cameras[0][:, None] != cameras[1])], np.sort(apart[~same])
+    assert (found.genuine, found.impostors) == (len(genuine), len(others))
+    for one in found.operating:
+        passing = int(one.asked * len(others))
+        assert one.threshold is not None and others[passing - 1] <= one.threshold < others[passing]
+        assert one.tar is not None and one.tar.hits == (genuine <= one.threshold).sum()
+    at = found.equal_error
+    assert at.rate == max((others <= at.threshold).mean(), (genuine > at.threshold).mean())
+    assert found.about["distance"] == distance.text() and "distance at or below" in found.about["accepted"]
+    assert found.carried.calibration.slope < 0
+    scores = evaluate(named, manifest, "veri776", options=ONE).scores
+    assert slices_of(side((manifest, named)), ONE).slices["mAP"].iloc[0] == pytest.approx(scores.map)
+    with pytest.raises(UserError, match="'cosine' is of plain vectors; these name their own distance"):
+        verify(side((manifest, named)), Options(distance="cosine"))
+    with pytest.raises(UserError, match="compared by another distance than these"):
+        verify(side((manifest, named)), ONE, held_out=side((manifest, embeddings)))
+
+
 def call(*words: str | Path) -> str:
     result = CliRunner().invoke(load("verification"), [str(word) for word in words])
     if result.exception and not isinstance(result.exception, SystemExit):
@@ -170,6 +240,15 @@ def test_the_command_prints_and_writes(tmp_path: Path) -> None:
     assert "chosen on made, test set 'test'" in call(*words, "--out", tmp_path / "out", *held_out)
     with pytest.raises(UserError, match="no --held-out-manifest"):
         call(*words, "--out", tmp_path / "out", *held_out[:2])
+    assert "draw" not in text
+    pool = replace(manifest, table=manifest.table.assign(split="S.pool"))
+    write_manifest(pool, tmp_path / "pool.parquet")
+    drawn = call(
+        *words[:2], "--manifest", tmp_path / "pool.parquet", "--protocol", "vehicleid", "--out", tmp_path / "d"
+    )
+    rows = json.loads((tmp_path / "d/verification.json").read_text())["over_draws"]
+    assert "of draw 1 of 10; means over all of them at the end" in drawn
+    assert f"equal error rate           {100 * rows[0]['mean']:9.4f} %" in drawn
     first = (tmp_path / "out/verification.json").read_bytes()
     write_verification(verify(side((manifest, embeddings)), ONE, held_out=side((manifest, embeddings))), tmp_path)
     assert json.loads((tmp_path / "verification.json").read_text())["operating"] == json.loads(first)["operating"]
