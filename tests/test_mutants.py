@@ -93,3 +93,10 @@ def test_no_two_mutants_share_a_name() -> None:
     for name, made in lists().items():
         names = [mutant.name for mutant in made]
         assert len(names) == len(set(names)), name
+
+
+def test_the_page_says_how_many_there_are_and_names_every_list() -> None:
+    made = lists()
+    page = " ".join((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split())
+    assert f"{sum(map(len, made.values()))} patches in {len(made)} of them" in page
+    assert all(name in page.partition("stand in tests/mutants")[2] for name in made)

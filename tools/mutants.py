@@ -6,9 +6,9 @@
 A list is a YAML file in tests/mutants: what the code is, what it is made, and the tests that are asked. Each patch is
 made in a copy of the project; the project itself is never touched. A mutant is killed where a test fails or does not
 come to an end; one that no test notices survives, and the exit code is 1. One of which the list says why nothing can
-notice it (`equivalent`) is explained where it survives, and contradicts its list where it does not: 1 as well. Where the
-tests fail without any patch, where a patch does not fit, or where it leaves nothing that can be imported, nothing was
-learnt: exit code 2.
+notice it (`equivalent`) is explained where it survives, and contradicts its list where it does not: exit code 1 too.
+Where the tests fail without any patch, where a patch does not fit, or where it leaves nothing that can be imported,
+nothing was learnt: exit code 2.
 """
 
 from __future__ import annotations
