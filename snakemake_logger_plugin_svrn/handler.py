@@ -157,7 +157,11 @@ def again(argv: list[str], target: str) -> str:
     keeping = False
     for word in argv[1:]:
         if word.startswith("-"):
-            keeping = word.split("=")[0] in _KEPT_OPTIONS
+            name = word.partition("=")[0] if word.startswith("--") else word[:2]
+            keeping = name in _KEPT_OPTIONS
+            if keeping and word != name:  # --config=a=1, -c4: its value stands in it
+                options.append(word)
+                keeping = False
         if keeping:
             options.append(word)
             keeping = word.startswith("-") or "=" in word

@@ -5,8 +5,10 @@
 
 A list is a YAML file in tests/mutants: what the code is, what it is made, and the tests that are asked. Each patch is
 made in a copy of the project; the project itself is never touched. A mutant is killed where a test fails or does not
-come to an end; one that no test notices survives, and the exit code is 1. Where the tests fail without any patch, where
-a patch does not fit, or where it leaves nothing that can be imported, nothing was learnt: exit code 2.
+come to an end; one that no test notices survives, and the exit code is 1. One of which the list says why nothing can
+notice it (`equivalent`) is explained where it survives, and contradicts its list where it does not: exit code 1 too.
+Where the tests fail without any patch, where a patch does not fit, or where it leaves nothing that can be imported,
+nothing was learnt: exit code 2.
 """
 
 from __future__ import annotations
@@ -26,20 +28,26 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 LISTS = Path("tests/mutants")
-COPIED = ("svrn", "tests", "tools", "benchmarks", "snakemake_logger_plugin_svrn")  # patched or run; all else is linked
+#: Patched or run; all else is linked.
+COPIED = ("svrn", "tests", "tools", "benchmarks", "snakemake_logger_plugin_svrn", "workflow", "params")
+HIDDEN = (".dvc", ".dvcignore", ".gitignore")  # what a test of the workflow copies
 TIMEOUT = 300  # seconds; a mutant may run for ever
 FAILED = 1  # pytest's exit code for tests that failed, apart from its others for what it could not run
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """In `file`, `old`, which stands there once, is made `new`; one of `tests` (paths or node ids) is to fail."""
+    """In `file`, `old`, which stands there once, is made `new`; one of `tests` (paths or node ids) is to fail.
+
+    equivalent: why none can, where that is so.
+    """
 
     name: str
     file: str
     old: str
     new: str
     tests: tuple[str, ...]
+    equivalent: str | None = None
 
     def patched(self, root: Path) -> str:
         """The file's text with the patch.
@@ -61,7 +69,8 @@ def read_list(path: Path) -> list[Mutant]:
     for row in content["mutants"]:
         tests = row.get("tests", content.get("tests", ()))
         old, new = (row[key].strip("\n") for key in ("old", "new"))
-        made.append(Mutant(row["name"], row.get("file", content.get("file")), old, new, tuple(tests)))
+        file = row.get("file", content.get("file"))
+        made.append(Mutant(row["name"], file, old, new, tuple(tests), row.get("equivalent")))
     return made
 
 
@@ -74,7 +83,7 @@ def copy_of(root: Path, target: Path) -> None:
     """A project in which a file can be changed: code copied, what is only read linked."""
     ignored = shutil.ignore_patterns("__pycache__", ".*")
     for path in root.iterdir():
-        if path.name.startswith("."):
+        if path.name.startswith(".") and path.name not in HIDDEN:
             continue
         if path.name in COPIED and path.is_dir():
             shutil.copytree(path, target / path.name, ignore=ignored)
@@ -97,13 +106,19 @@ def outcome(folder: Path, tests: Sequence[str], timeout: float = TIMEOUT) -> tup
 
 
 def tried(mutant: Mutant, root: Path = ROOT, timeout: float = TIMEOUT) -> tuple[str, str]:
-    """`killed`, `survived` or `broken`, and what pytest said."""
+    """`killed`, `survived` or `broken`, and what pytest said; of one that is equivalent `contradicted` or `explained`.
+
+    A patch outside what is copied is refused: it would be made in the project itself.
+    """
+    if mutant.file.partition("/")[0] not in COPIED:
+        return "broken", f"{mutant.file} lies in none of {', '.join(COPIED)}"
     with tempfile.TemporaryDirectory(prefix="mutant-") as name:
         folder = Path(name)
         copy_of(root, folder)
         (folder / mutant.file).write_text(mutant.patched(root), encoding="utf-8")
         state, said = outcome(folder, mutant.tests, timeout)
-    return {"passed": "survived", "failed": "killed"}.get(state, state), said
+    passed, failed = ("explained", "contradicted") if mutant.equivalent else ("survived", "killed")
+    return {"passed": passed, "failed": failed}.get(state, state), said
 
 
 def _sound(mutants: Sequence[Mutant], root: Path) -> Iterator[str]:
@@ -145,10 +160,12 @@ def main() -> int:
         for mutant, (state, said) in zip(mutants, pool.map(lambda one: tried(one, root), mutants), strict=True):
             counts[state] = counts.get(state, 0) + 1
             print(f"{state:<9} {mutant.name}  ({mutant.file})", flush=True)
+            if state in ("explained", "contradicted"):
+                print(f"          {mutant.equivalent}", flush=True)
             if state == "broken":
                 print(said)
     print(", ".join(f"{count} {state}" for state, count in sorted(counts.items())))
-    return 2 if counts.get("broken") else 1 if counts.get("survived") else 0
+    return 2 if counts.get("broken") else 1 if counts.get("survived") or counts.get("contradicted") else 0
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ class Backbone(Strict):
     )
     weights: Literal["imagenet", "random", "file"] = Field("imagenet", description="what it starts from")
     file: str | None = Field(None, description="weights file (safetensors or a plain state dict) for weights: file")
-    file_digest: str | None = Field(None, description="sha256 of that file; the file's path is not part of a run")
+    file_digest: str | None = Field(None, description="sha256 of that file: a run is known by it, not by the file's path")
     last_stride: Literal[1, 2] = Field(1, description="stride of block 4 (1: X is 16x16 at 256 px)")
     frozen_blocks: int = Field(0, ge=0, le=4, description="first blocks kept as they are, statistics too")
 
@@ -294,6 +294,16 @@ class RunParameters(Strict):
     @classmethod
     def _typed_method(cls, tree: Any) -> MethodParameters:
         return method_of(tree)
+
+    @model_validator(mode="after")
+    def _weights_known(self) -> RunParameters:
+        backbone = self.model.backbone
+        if backbone.weights == "file" and backbone.file_digest is None:
+            raise ValueError(
+                "backbone.file_digest is wanted with backbone.file: runs from other weights would have the same key;"
+                f" `sha256sum {backbone.file}` says it"
+            )
+        return self
 
     @model_validator(mode="after")
     def _method_fits(self) -> RunParameters:

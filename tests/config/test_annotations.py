@@ -154,3 +154,14 @@ def test_what_is_out_of_date_is_made_again(tmp_path: Path, content: dict[str, ob
     assert beforehand == benchmark_side_digest("not-made", embedded(), asked, "train", tmp_path)
     stale(tmp_path / "b", manifest="new", labels=None)
     assert benchmark_side_digest("b", real, asked, "train", tmp_path) == side_digest(file, asked, "train")
+
+
+def test_what_a_column_says_of_one_part_it_does_not_say_of_another(tmp_path: Path) -> None:
+    """Two columns with the same values are two columns."""
+    file = sidecar(tmp_path)
+    content = json.loads(file.read_text())
+    for part in ("train", "test"):
+        content["columns"]["mask:back"][part] = content["columns"]["mask:front"][part]
+    file.write_text(json.dumps(content))
+    front, back = (side_digest(file, SideColumns(masks=(name,)), "train") for name in ("front", "back"))
+    assert front != back

@@ -97,6 +97,7 @@ def test_other_images_are_another_run() -> None:
         ({}, {"training": {"losses": {"single_space": {"margin": 0.9}}}}),
         ({}, {"training": {"losses": {"triplet": {"scale": 3.0}}}}),
         ({}, {"training": {"optimisation": {"milestones": [40, 70, 200]}}}),
+        ({}, {"training": {"optimisation": {"milestones": [40, 70, 80]}}}),  # of 80 epochs, 0 to 79
         ({}, {"training": {"optimisation": {"layer_decay": 1.0, "average": 0.0}}}),
         (BASELINE, {"model": {"salience": {"grid": 4, "rule": "literal"}}}),
         (BASELINE, {"model": {"unified": {"layers": 1}}}),

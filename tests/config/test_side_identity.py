@@ -11,6 +11,7 @@ from svrn.config.annotations import benchmark_side_digest
 from svrn.config.identity import evaluation_key, inference_key, run_identity, run_key
 from svrn.config.side import SideColumns
 from svrn.config.study import digests_of, load_study
+from svrn.errors import UserError
 
 DIGEST = "d" * 64
 
@@ -31,6 +32,8 @@ def test_a_file_of_weights_counts_by_its_digest(method: str) -> None:
 
     assert key(file="/one", file_digest="1" * 64) == key(file="/moved", file_digest="1" * 64)
     assert key(file="/one", file_digest="1" * 64) != key(file="/one", file_digest="2" * 64)
+    with pytest.raises(UserError, match=r"file_digest is wanted with .* `sha256sum /one` says it"):
+        key(file="/one")  # any file would be this run
 
 
 def test_what_a_method_of_its_own_does_not_use_is_no_part_of_it() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from svrn.config.documents import read_tree
+from svrn.config.identity import evaluation_key, inference_key, run_key
 from svrn.config.study import Study, load_study
 from svrn.errors import UserError
 
@@ -167,3 +168,54 @@ def test_models_and_rows_of_tables_and_methods_that_are_not_there_are_named(
     (tmp_path / "params/suites/odd.yaml").write_text(f"{text}{said}\n", encoding="utf-8")
     with pytest.raises(UserError, match=message):
         load_study("odd", tmp_path / "params")
+
+
+def test_a_run_is_of_its_training_images_and_a_score_of_all(project: Path) -> None:
+    study = load_study("paper")
+    scored = [(cell, one) for cell in study.cells for one in cell.evaluations]
+    for cell, one in scored:
+        parameters = one.embedding.parameters
+        assert one.run == run_key(parameters, f"train {cell.benchmark}")
+        parts = (
+            one.run,
+            inference_key(parameters),
+            str(cell.benchmark),
+            f"all {cell.benchmark}",
+            one.test,
+            one.protocol,
+        )
+        assert one.key == evaluation_key(*parts)
+    assert len(scored) > 100
+
+
+def test_a_column_without_a_protocol_is_scored_under_the_first_that_its_test_set_names(project: Path) -> None:
+    study = load_study("paper")
+    offered = {(name, test): one.protocols for name, b in study.benchmarks.items() for test, one in b.tests.items()}
+    assert any(len(protocols) > 1 for protocols in offered.values())
+    for cell in study.cells:
+        if cell.kind == "run" and cell.table != "table9":
+            assert cell.protocol == offered[str(cell.benchmark), cell.test][0]
+
+
+def test_what_lies_over_what(project: Path) -> None:
+    """Base, the suite, its benchmark's part, the model, the suite's part for the model, the row."""
+    (project / "params/suites/over.yaml").write_text(
+        """
+description: d
+benchmarks: {veri776: veri776, vehicleid: vehicleid, veriwild: veriwild}
+seeds: [5, 6]
+tables: [table3]
+overrides: {training: {optimisation: {lr: 0.1, epochs: 11, gamma: 0.5}, batches: {images: 3}}}
+per_benchmark: {veri776: {training: {optimisation: {lr: 0.2, epochs: 12}, losses: {vcc: {weight: 0.5}}}}}
+per_model: {svrn: {training: {optimisation: {lr: 0.3}}, model: {stages: {count: 3}}}}
+"""
+    )
+    (project / "params/models/svrn.yaml").write_text("training: {optimisation: {lr: 0.25, epochs: 13}}\n")
+    study = load_study("over")
+    cells = {cell.row: cell.parameters for cell in study.cells if cell.column == "veri776.mAP"}
+    for row, count in (("SVRN+2 stages", 2), ("SVRN+3 stages", 3), ("SVRN+4 stages", 4)):
+        for seed, one in zip((5, 6), cells[row], strict=True):
+            optimisation = one.training.optimisation
+            assert (optimisation.lr, optimisation.epochs, optimisation.gamma) == (0.3, 13, 0.5)
+            assert (one.training.batches.images, one.training.losses.vcc.weight) == (3, 0.5)
+            assert (one.model.stages.count, one.training.seed) == (count, seed)

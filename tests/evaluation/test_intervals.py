@@ -8,7 +8,7 @@ from retrieval_worlds import world
 from svrn.data.embeddings import Embeddings
 from svrn.errors import UserError
 from svrn.evaluation.evaluator import evaluate
-from svrn.evaluation.intervals import METRICS, paired_difference, query_intervals
+from svrn.evaluation.intervals import METRICS, _bootstrap, paired_difference, query_intervals
 
 
 def made(aps: list[float], vehicles: list[int]) -> pd.DataFrame:
@@ -88,3 +88,31 @@ def test_other_queries_are_not_paired() -> None:
 def test_no_query_with_a_match_is_an_error() -> None:
     with pytest.raises(UserError, match="no query has a match"):
         query_intervals(made([0.1], [1]).assign(valid=False))
+
+
+def test_an_interval_of_many_vehicles_is_that_of_their_mean() -> None:
+    """Half a width of 1.96 standard errors at 95 percent, of 1.645 at 90."""
+    values = np.random.default_rng(4).normal(0.5, 0.1, 300).clip(0, 1)
+    error = 100 * values.std() / 300**0.5
+    for level, reach in ((0.95, 1.96), (0.9, 1.645), (0.5, 0.674)):
+        found = query_intervals(made(list(values), list(range(300))), n_boot=4000, level=level)["mAP"]
+        assert (found.high - found.low) / 2 == pytest.approx(reach * error, rel=0.05)
+        assert (found.high + found.low) / 2 == pytest.approx(found.value, abs=0.1 * error)
+
+
+def test_every_vehicle_can_be_drawn_and_every_draw_is_its_own() -> None:
+    for only in range(4):
+        values = np.zeros((4, 1))
+        values[only] = 1.0
+        drawn = _bootstrap(values, np.arange(4), 2000, 0)[:, 0]
+        assert drawn.mean() == pytest.approx(0.25, abs=0.02)
+    several = np.random.default_rng(0).random((30, 1))
+    drawn = _bootstrap(several, np.arange(30) // 2, 200, 0)[:, 0]
+    assert len(np.unique(drawn)) > 190, "no piece of the draws repeats another"
+
+
+def test_a_draw_weighs_a_vehicle_by_its_queries() -> None:
+    """Vehicle 0 with one query of 1, vehicle 1 with three of 0: both drawn once give a quarter, not a half."""
+    drawn = _bootstrap(np.array([[1.0], [0.0], [0.0], [0.0]]), np.array([0, 1, 1, 1]), 1000, 0)[:, 0]
+    assert sorted(set(drawn)) == [0.0, 0.25, 1.0]
+    assert (drawn == 0.25).mean() == pytest.approx(0.5, abs=0.05)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from fake_runs import EPOCHS, OneTable, Titled, write_run, write_scores
+from fake_runs import EPOCHS, OneTable, Titled, save_log, write_run, write_scores
+from mlflow import MlflowClient
 
 from svrn.config.study import Evaluation
+from svrn.errors import UserError
 from svrn.tracking import mirror
 from svrn.tracking.mirror import Synced, _pieces, sync
 from svrn.tracking.models import _mean
@@ -18,6 +22,7 @@ from svrn.tracking.placing import placed
 from svrn.tracking.run_facts import Point, gather
 from svrn.tracking.store import Store, client
 from svrn.tracking.views import _varying
+from svrn.tracking.watch import show
 
 
 def of(store: Store, tag: str) -> list:
@@ -167,3 +172,57 @@ def test_a_row_stands_for_the_best_with_all_of_its_seeds_alone(results: Path) ->
     both = replace(cell, evaluations=tuple(one.evaluations[0] for one in seeds))
     assert _mean(both, facts) == 40.5 and _mean(cell, facts) == 40.0
     assert _mean(both, {"run0": facts["run0"]}) is None
+
+
+def test_a_training_that_begins_anew_does_not_touch_what_is_shown_of_the_last(store: Store, results: Path) -> None:
+    folder = write_run(results, "aaa")
+    sync(store, results)
+    (before,) = of(store, "svrn.run_key")
+    log = pd.read_parquet(folder / "train.parquet").iloc[:5]
+    save_log(folder, log.assign(total=99.0))
+    (folder / "run.json").unlink()
+    assert [facts.key for facts in show(store, results)] == ["aaa"]
+    (after,) = of(store, "svrn.run_key")
+    assert after.to_dictionary() == before.to_dictionary()
+
+
+def test_runs_are_compared_under_a_lock(store: Store, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two that look for a run at once would both make it."""
+    held: list[Path] = []
+    asked = []
+
+    @contextmanager
+    def locked(path: Path) -> Iterator[None]:
+        held.append(path)
+        yield
+        held.remove(path)
+
+    real = mirror.Mirror.find
+
+    def find(self: mirror.Mirror, tag: str, value: str) -> object:
+        asked.append(list(held))
+        return real(self, tag, value)
+
+    monkeypatch.setattr(mirror, "file_lock", locked)
+    monkeypatch.setattr(mirror.Mirror, "find", find)
+    write_run(results, "aaa")
+    sync(store, results, [OneTable(results, {"aaa": "SVRN"})])
+    assert len(asked) == 2 and all(one == [store.folder / ".sync.lock"] for one in asked)
+
+
+def test_a_sync_that_ends_after_its_points_logs_none_of_them_again(
+    store: Store, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_scores(write_run(results, "aaa"), "e1", 40.0)
+    with monkeypatch.context() as patch:
+
+        def gone(*arguments: object, **more: object) -> None:
+            raise ConnectionError("the network is gone")
+
+        patch.setattr(MlflowClient, "set_terminated", gone)
+        with pytest.raises(UserError, match="the network is gone"):
+            sync(store, results)
+    sync(store, results)
+    (run,) = of(store, "svrn.run_key")
+    for name, wanted in (("train/total", [1, 2, 3]), ("demo-veri776/test/veri776/mAP", [0])):
+        assert [one.step for one in client(store).get_metric_history(run.info.run_id, name)] == wanted

@@ -11,6 +11,7 @@ from workflow_project import ROOT, Project, stand_in_project
 
 from snakemake_logger_plugin_svrn.arguments import meant_for_this_project, mend
 from svrn.config.devices import Devices
+from svrn.config.parameters import RunParameters
 
 pytestmark = pytest.mark.xdist_group("workflow-command-line")
 
@@ -75,6 +76,15 @@ class TestDevices:
     def test_as_many_as_there_are(self) -> None:
         found = Devices.here(4, 4, 2)
         assert (found.gpus, found.limit, found.train_threads, found.remarks) == (4, 4, 1, ())
+
+    def test_a_run_gets_no_more_than_there_are(self) -> None:
+        wanted = {n: RunParameters.model_validate({"execution": {"devices": n}}) for n in (1, 2, 4)}
+        for there in (0, 1, 2):
+            found = Devices.here(None, there, 16)
+            assert [found.of_run(one) for one in wanted.values()] == [min(n, there) for n in wanted]
+            assert found.of_embedding == min(1, there)
+            assert found.reader_threads == 8
+        assert Devices.here(3, 4, 16).train_threads == 5 and Devices.here(1, 1, 4).train_threads == 4
 
     def test_gpus_left_alone(self) -> None:
         assert Devices.here(0, 4, 2).gpus == 0

@@ -290,3 +290,10 @@ def test_each_run_has_paths_of_its_own_in_the_last_layer() -> None:
     found = net(Seen(images, labels, chance=chance)).branches
     for branch, token in zip(found, literal_tokens(net, tokens, kept), strict=True):
         torch.testing.assert_close(branch.feature, token)
+
+
+@pytest.mark.parametrize(("side", "camera", "viewpoint"), [("none", 0, 0), ("camera", 1, 0), ("camera_view", 1, 1)])
+def test_needs_what_it_reads(side: str, camera: int, viewpoint: int) -> None:
+    run = run_of(small_model(), name="transreid", side=side)
+    needs = run.method.needs(run)
+    assert needs.training == needs.test == SideColumns(camera=bool(camera), viewpoint=bool(viewpoint))
