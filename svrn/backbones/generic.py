@@ -74,8 +74,8 @@ def _last_of(stride: int, maps: list[Tensor]) -> int:
     return max(number for number, one in enumerate(_strides(maps)) if one <= stride)
 
 
-def create_timm(name: str, pretrained: bool) -> nn.Module:
-    """timm's network `name`.
+def create_timm(name: str, pretrained: bool, *, dynamic_img_size: bool = False) -> nn.Module:
+    """timm's network `name`. dynamic_img_size: made for images of any size, where it is a transformer that can be.
 
     Raises:
         UserError: there is none, or its ImageNet weights cannot be had.
@@ -86,7 +86,8 @@ def create_timm(name: str, pretrained: bool) -> nn.Module:
         near = ", ".join(timm.list_models(f"*{name.split('.')[0]}*")[:5])
         raise UserError(f"timm has no network {name!r}", where=_WHERE, mend=f"names like it: {near or 'none'}")
     try:
-        network: nn.Module = timm.create_model(name, pretrained=pretrained)
+        more = {"dynamic_img_size": True} if dynamic_img_size else {}
+        network: nn.Module = timm.create_model(name, pretrained=pretrained, **more)
     except Exception as error:  # downloads fail in as many ways as there are transports
         if not pretrained:
             raise
