@@ -135,6 +135,8 @@ def train_process(job: Job, group: Group, stop: StopRequest, progress: Progress)
             (run_dir / "events.jsonl").unlink()
         _describe(job, sizes, device)
         events.write("start", step=trainer.step, devices=group.world, device=device_facts(device)["name"])
+        if side is not None:
+            progress.say(f"reads of its training images: {side.columns.in_words()}")
         if resumed:
             progress.say(f"goes on after step {trainer.step} of {trainer.steps}")
     group.wait()
