@@ -82,6 +82,10 @@ class MethodParameters(Strict):
         """The same on a benchmark whose labels tell these attributes of a vehicle; what it becomes is what a run is."""
         return self
 
+    def spreads(self, run: RunParameters) -> str | None:
+        """The attribute over which a vehicle's images in a batch are spread, one of `needs`; None: by chance."""
+        return None
+
     def camera_styles(self, run: RunParameters) -> bool:
         """Whether the training reads how each camera's images look; then `needs` names the camera."""
         return False
