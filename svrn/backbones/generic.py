@@ -8,6 +8,7 @@ place, so that a network which is more than its chain (skips, branches, function
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -74,8 +75,8 @@ def _last_of(stride: int, maps: list[Tensor]) -> int:
     return max(number for number, one in enumerate(_strides(maps)) if one <= stride)
 
 
-def create_timm(name: str, pretrained: bool) -> nn.Module:
-    """timm's network `name`.
+def create_timm(name: str, pretrained: bool, *, dynamic_img_size: bool = False) -> nn.Module:
+    """timm's network `name`. dynamic_img_size: made for images of any size, where it is a transformer that can be.
 
     Raises:
         UserError: there is none, or its ImageNet weights cannot be had.
@@ -86,7 +87,8 @@ def create_timm(name: str, pretrained: bool) -> nn.Module:
         near = ", ".join(timm.list_models(f"*{name.split('.')[0]}*")[:5])
         raise UserError(f"timm has no network {name!r}", where=_WHERE, mend=f"names like it: {near or 'none'}")
     try:
-        network: nn.Module = timm.create_model(name, pretrained=pretrained)
+        more: dict[str, Any] = {"dynamic_img_size": True} if dynamic_img_size else {}
+        network: nn.Module = timm.create_model(name, pretrained=pretrained, **more)
     except Exception as error:  # downloads fail in as many ways as there are transports
         if not pretrained:
             raise

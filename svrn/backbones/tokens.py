@@ -71,6 +71,13 @@ def build_tokens(backbone: Backbone, size: int, width: int, layers: int, heads: 
     """
     if is_transformer(backbone):
         network = load_transformer(backbone)
+        if hasattr(network, "rope"):
+            raise UserError(
+                f"{backbone.name} turns each token by its place in every layer, which tokens out of their places"
+                " (jigsaw patches) cannot have",
+                where="model.backbone.name",
+                mend="choose one of absolute positions, like timm:vit_small_patch16_224; other methods run on this one",
+            )
         embed = Patches(network, stride)
         return Tokens((), embed, tuple(network.blocks), network.norm, int(network.embed_dim), embed.grid)
     if width % heads:

@@ -1,7 +1,8 @@
-"""timm's plain vision transformers taken apart: patches, positions, layers, norm."""
+"""timm's plain vision transformers taken apart: patches, positions (absolute or rotary), layers, norm."""
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 import re
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from svrn.backbones.blocks import Blocks, weights_of_file
 from svrn.backbones.pixels import Renormalise
+from svrn.backbones.rotary import Rotary, is_rotary, rotary_of
 from svrn.backbones.weights import load_checked
 from svrn.config.parameters import Backbone
 from svrn.errors import UserError
@@ -26,26 +28,28 @@ _PROJECTION = "patch_embed.proj.weight"
 
 
 def load_transformer(backbone: Backbone) -> Any:
-    """timm's VisionTransformer `timm:NAME` with the weights that `backbone` names.
+    """timm's VisionTransformer, or `Eva` with rotary positions, `timm:NAME` with the weights that `backbone` names.
 
     Raises:
-        UserError: an unknown name, one that is no plain vision transformer (relative or rotary positions, pooling by
-            attention), weights that cannot be had, that do not fit, or of another patch size.
+        UserError: an unknown name, one that is no plain vision transformer (relative positions, pooling by attention),
+            weights that cannot be had, that do not fit, or of another patch size.
     """
-    from timm.models.vision_transformer import Block, VisionTransformer
+    from timm.models.eva import Eva
+    from timm.models.vision_transformer import Block
 
     from svrn.backbones.generic import create_timm
 
     name = backbone.name.partition(":")[2]
-    network: Any = create_timm(name, backbone.weights == "imagenet")
+    # Rotary tables of any size, and patches that are not tied to one.
+    network: Any = create_timm(name, backbone.weights == "imagenet", dynamic_img_size=is_rotary(name))
     plain = type(network) in _plain_kinds() and all(type(layer) is Block for layer in network.blocks)
-    if not plain or network.pos_embed is None or network.attn_pool is not None:
+    absolute = plain and network.pos_embed is not None and network.attn_pool is None
+    if not absolute and type(network) is not Eva:
         raise UserError(
             f"timm:{name} is no plain vision transformer: {type(network).__name__}",
             where=_WHERE,
             mend="choose one like timm:vit_small_patch16_224 or timm:deit_tiny_patch16_224",
         )
-    assert isinstance(network, VisionTransformer)
     if backbone.weights == "file":
         state = weights_of_file(backbone)
         _check_patches(state, network, backbone)
@@ -63,13 +67,20 @@ def build(backbone: Backbone) -> Blocks:
     Raises:
         UserError: as `load_transformer`; fewer than four layers.
     """
-    network = load_transformer(backbone)
+    return blocks_of(load_transformer(backbone), backbone.name.partition(":")[2])
+
+
+def blocks_of(network: Any, name: str) -> Blocks:
+    """The four blocks of timm's `VisionTransformer` or `Eva`; see `build`."""
     layers = list(network.blocks)
     if len(layers) < 4:
-        raise UserError(f"{backbone.name} has {len(layers)} layers, four blocks need four", where=_WHERE)
+        raise UserError(f"timm:{name} has {len(layers)} layers, four blocks need four", where=_WHERE)
+    rotary = rotary_of(network, name) if hasattr(network, "rope") else None
     cuts = [len(layers) * part // 4 for part in range(5)]
     blocks = [TokenMap(layers[first:last]) for first, last in itertools.pairwise(cuts)]
     blocks[0].embed, blocks[3].norm = Patches(network, class_token=False), network.norm
+    for block in blocks:
+        block.rotary = None if rotary is None else copy.deepcopy(rotary)
     width, stride = int(network.embed_dim), int(network.patch_embed.proj.stride[0])
     return Blocks((blocks[0], blocks[1], blocks[2], blocks[3]), (width,) * 4, (stride,) * 4)
 
@@ -154,12 +165,14 @@ class Patches(nn.Module):
         if stride is not None:
             self.projection.stride = (stride, stride)
         length = network.patch_embed.num_patches
-        first = network.pos_embed[:, :-length]
-        self.positions = nn.Parameter(network.pos_embed[:, -length:].detach().clone())
+        self.positions: nn.Parameter | None = None  # where they are rotary alone
         self.first: nn.Parameter | None = None
+        if network.pos_embed is not None:
+            self.positions = nn.Parameter(network.pos_embed[:, -length:].detach().clone())
         if class_token:
             if network.cls_token is None:
                 raise UserError("this transformer has no class token", where=_WHERE, mend="choose another one")
+            first = network.pos_embed[:, :-length]
             own = first[:, :1] if first.shape[1] else torch.zeros_like(network.cls_token)
             self.first = nn.Parameter((network.cls_token + own).detach().clone())
 
@@ -171,7 +184,8 @@ class Patches(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         patches = self.projection(self.pixels(images))
         tokens = self.norm(patches.flatten(2).transpose(1, 2))
-        tokens = tokens + resampled(self.positions, self.side, (patches.shape[-2], patches.shape[-1]))
+        if self.positions is not None:
+            tokens = tokens + resampled(self.positions, self.side, (patches.shape[-2], patches.shape[-1]))
         if self.first is not None:
             tokens = torch.cat([self.first.expand(tokens.shape[0], -1, -1).to(tokens), tokens], 1)
         made: Tensor = self.before(tokens)
@@ -181,23 +195,26 @@ class Patches(nn.Module):
 class TokenMap(nn.Module):
     """Some layers of a transformer on a map: [B, D, h, w], whose positions are the tokens.
 
-    embed: from images to tokens, in the first block. norm: after the layers, in the last one.
+    embed: from images to tokens, in the first block. norm: after the layers, in the last one. rotary: what its layers
+    are told of places, where positions are not in the tokens alone.
     """
 
     embed: Patches | None
     norm: nn.Module | None
+    rotary: Rotary | None
 
     def __init__(self, layers: list[nn.Module]) -> None:
         super().__init__()
-        self.embed = self.norm = None
+        self.embed = self.norm = self.rotary = None
         self.layers = nn.ModuleList(layers)
 
     def forward(self, values: Tensor) -> Tensor:
         """values: images [B, 3, H, W] where there is an `embed`, else a map."""
         grid = values.shape[-2:] if self.embed is None else self.embed.grid(*values.shape[-2:])
         tokens = values.flatten(2).transpose(1, 2) if self.embed is None else self.embed(values)
+        places = None if self.rotary is None else self.rotary((int(grid[0]), int(grid[1])), tokens.device)
         for layer in self.layers:
-            tokens = layer(tokens)
+            tokens = layer(tokens) if places is None else layer(tokens, rope=places)
         if self.norm is not None:
             tokens = self.norm(tokens)
         return tokens.transpose(1, 2).reshape(tokens.shape[0], -1, *grid).contiguous()

@@ -142,6 +142,8 @@ def check_side(sidecar: Path, columns: SideColumns, part: Part) -> dict[str, Any
         if name not in there:
             near = [each for each in there if each.split(":")[0] == name.split(":")[0]]
             mend = _PARSER if name in parsed_columns() else suggestion(name, near) if near else _HOW
+            if name.startswith("attribute:") and near:
+                mend = f"it has {', '.join(near)}: name those under method.attributes in the model's overlay"
             raise Lacking(benchmark, name, "its side information has no such column", mend, str(sidecar))
         counted = there[name][part]
         missing, images = counted["missing"], counted["missing"] + counted["known"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field
 
@@ -20,7 +20,9 @@ class AttributeParameters(MethodParameters):
     """The base of the `Parameters` of a room whose training reads attributes; its test needs none."""
 
     attributes: tuple[Attribute, ...] = Field(
-        ("colour", "type"), description="what is read of a vehicle: colour, type, model"
+        ("colour", "type"),
+        description="what is read of a vehicle: colour, type, model; where a benchmark's labels tell no type but the "
+        "model (VehicleID), the model stands in its place",
     )
     attribute_weight: float = Field(1.0, ge=0, description="of the attributes' cross entropies, which are summed")
     shuffled: bool = Field(
@@ -30,6 +32,14 @@ class AttributeParameters(MethodParameters):
     def reads_attributes(self) -> bool:
         """Whether a run with these parameters reads attributes at all."""
         return self.attribute_weight > 0
+
+    def fitted(self, attributes: tuple[str, ...]) -> Self:
+        """With the model in the type's place, where the labels tell no type."""
+        if "type" in attributes or "model" not in attributes or "model" in self.attributes:
+            return self
+        return self.model_copy(
+            update={"attributes": tuple("model" if name == "type" else name for name in self.attributes)}
+        )
 
     def check(self, run: RunParameters) -> None:
         super().check(run)

@@ -16,6 +16,14 @@ from svrn.errors import UserError
 Layout = Literal["veri776", "vehicleid", "veriwild", "vric", "cityflow", "vehiclex", "list"]
 
 
+RELEASED: dict[Layout, tuple[str, ...]] = {
+    "veri776": ("colour", "type"),
+    "vehicleid": ("colour", "model"),
+    "veriwild": ("colour", "type", "model"),
+}
+"""The attributes of a vehicle that a release's own labels tell."""
+
+
 class Embedded(Strict):
     """A rendered benchmark: made from code, nothing is downloaded."""
 
@@ -90,6 +98,13 @@ class Benchmark(Strict):
     def protocols(self) -> dict[str, tuple[str, ...]]:
         """The protocols of each test set."""
         return {name: test.protocols for name, test in self.tests.items()}
+
+    @property
+    def released_attributes(self) -> tuple[str, ...] | None:
+        """Those of a vehicle that its labels tell; None where more than the layout decides: one's own list, imported
+        annotations, the renderer's truth."""
+        own_file = self.annotations is not None and self.annotations.file is not None
+        return None if self.embedded is not None or own_file else RELEASED.get(self.layout)
 
     @property
     def place(self) -> Path | None:

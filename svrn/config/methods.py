@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from svrn.config.documents import suggestion
 from svrn.config.side import SideColumns
@@ -77,6 +77,14 @@ class MethodParameters(Strict):
     def needs(self, run: RunParameters) -> Needs:
         """The side information that the run reads; none by default."""
         return Needs()
+
+    def fitted(self, attributes: tuple[str, ...]) -> Self:
+        """The same on a benchmark whose labels tell these attributes of a vehicle; what it becomes is what a run is."""
+        return self
+
+    def spreads(self, run: RunParameters) -> str | None:
+        """The attribute over which a vehicle's images in a batch are spread, one of `needs`; None: by chance."""
+        return None
 
     def camera_styles(self, run: RunParameters) -> bool:
         """Whether the training reads how each camera's images look; then `needs` names the camera."""

@@ -42,7 +42,7 @@ class Backbone(Strict):
 
     def patch(self) -> int | None:
         """Side of the patches that a plain vision transformer of timm reads, in pixels; None for another network."""
-        found = re.fullmatch(r"timm:(?:vit|deit3?|flexivit)_\w*?patch(\d+)_[\w.]+", self.name)
+        found = re.fullmatch(r"timm:(?:vit|deit3?|flexivit|eva|eva02)_\w*?patch(\d+)_[\w.]+", self.name)
         return None if found is None else int(found[1])
 
 

@@ -46,3 +46,13 @@ class SideColumns:
         ):
             found += [f"{title}:{name}" for name in getattr(self, kind)]
         return tuple(found)
+
+    def in_words(self) -> str:
+        """The same for a line: `camera, attributes colour and type, 20 keypoints`."""
+        found = [name for name in ("camera", "viewpoint") if getattr(self, name)]
+        if self.attributes:
+            found.append(f"attribute{'s' if len(self.attributes) > 1 else ''} {' and '.join(self.attributes)}")
+        found += [
+            f"{len(getattr(self, kind))} {kind}" for kind in ("keypoints", "boxes", "masks") if getattr(self, kind)
+        ]
+        return ", ".join(found)

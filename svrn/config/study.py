@@ -304,7 +304,12 @@ class _Resolver:
             owner = self.chosen.owner_of(row.model, self.study.suite.settings, self.file)
             tree = merge(tree, self.chosen.overlay(row.model, tree, self._plain(owner, role)))
         tree = merge(tree, row.overrides, {"training": {"seed": seed}})
-        return validate(RunParameters, tree, where=f"suite {self.study.name}, {where}")
+        made = validate(RunParameters, tree, where=f"suite {self.study.name}, {where}")
+        benchmark = self.study.benchmarks.get(self.study.suite.benchmarks.get(role, ""))
+        attributes = None if benchmark is None else benchmark.released_attributes
+        if attributes is None:
+            return made
+        return made.model_copy(update={"method": made.method.fitted(attributes)})
 
     def _plain(self, model: str, role: str) -> dict[str, Any]:
         """A model's parameters before what a row or a choice adds."""

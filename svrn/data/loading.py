@@ -94,7 +94,8 @@ class TrainingBatches:
     """The batches of a training, by number: batch `i` is the same however the training got there.
 
     rank, world: this process takes its `part`, in order, of every batch of the `whole` training.
-    side: the side information of the training images, in their order; it moves with the augmented images.
+    side: the side information of the training images, in their order; it moves with the augmented images. kinds: of the
+    images, over which a vehicle's images in a batch are spread (`PKSampler`).
 
     Raises:
         UserError: more identities a batch than there are, or a batch that does not divide by the processes.
@@ -109,10 +110,12 @@ class TrainingBatches:
         rank: int = 0,
         world: int = 1,
         side: SideTable | None = None,
+        kinds: Rows | None = None,
     ) -> None:
         self.images, self.store, self.training, self.side = images, store, training, side
         batches = training.batches
-        self.sampler = PKSampler(images.labels, batches, training.seed, training.optimisation.batches_per_epoch)
+        per_epoch = training.optimisation.batches_per_epoch
+        self.sampler = PKSampler(images.labels, batches, training.seed, per_epoch, kinds)
         size = batches.identities * batches.images
         if size % world:
             raise UserError(

@@ -26,11 +26,22 @@ class PKSampler:
     least 1. Identities come round evenly: none a second time before all others came once. So do the images of an
     identity; one with fewer than K images gives each of them as evenly often as K allows.
 
+    kinds: of each training image, -1 where unknown: an identity's images in a batch show as many of them as those that
+    it has left; None leaves the order to chance alone.
+
     Raises:
         UserError: a batch asks for more identities than there are.
     """
 
-    def __init__(self, labels: Rows, batches: Batches, seed: int, batches_per_epoch: int | None = None) -> None:
+    def __init__(
+        self,
+        labels: Rows,
+        batches: Batches,
+        seed: int,
+        batches_per_epoch: int | None = None,
+        kinds: Rows | None = None,
+    ) -> None:
+        self._kinds = kinds
         self.identities, self.images, self.seed = batches.identities, batches.images, seed
         order = np.argsort(labels, kind="stable")
         counts = np.bincount(labels)
@@ -76,9 +87,15 @@ class PKSampler:
             return np.concatenate([chance.permutation(own) for _ in range(repeats)])[: self.images]
         left = unused.get(identity)
         if left is None or len(left) < self.images:
-            left = chance.permutation(own)
+            left = self._spread(chance.permutation(own))
         unused[identity] = left[self.images :]
         return left[: self.images]
+
+    def _spread(self, images: Rows) -> Rows:
+        """The images reordered so that kinds come round: the first of each, then the second of each."""
+        if self._kinds is None:
+            return images
+        return images[np.argsort(occurrences(self._kinds[images]), kind="stable")]
 
 
 def occurrences(epoch: Rows) -> Rows:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from svrn.config.annotations import SIDECAR, read_sidecar
 from svrn.config.study import Run
 from svrn.data.augmentation import normalise
 from svrn.data.decode import decode
 from svrn.data.manifest import Manifest
-from svrn.runs.run import load_run
+from svrn.data.side import Vocabulary
+from svrn.data.side_table import SideTable, side_as_known, side_table
+from svrn.errors import UserError
+from svrn.runs.run import load_run, read_config
 
 BATCH = 32
 
@@ -38,19 +43,25 @@ class StageLook:
 
 @dataclass(frozen=True)
 class Look:
-    """An image as the network was given it (uint8 [H, W, 3]), and each stage on it."""
+    """An image as the network was given it (uint8 [H, W, 3]), each stage on it, and the method's own maps by title,
+    [h, w] in 0..1: its parts, where it attends."""
 
     image: str
     pixels: npt.NDArray[np.uint8]
     stages: tuple[StageLook, ...]
+    pictures: Mapping[str, Floats] = field(default_factory=dict)
 
 
-def look(run: Run, manifest: Manifest, names: Sequence[str]) -> Iterator[Look]:
+def look(run: Run, manifest: Manifest, names: Sequence[str], folder: Path | None = None) -> Iterator[Look]:
     """Each of the images `names` through a run's network, masks on, on the CPU.
 
+    folder: the benchmark's, with the annotations that the method may read.
+
     Raises:
-        UserError: the run has no weights, an image cannot be read or is not in the manifest.
+        UserError: the run has no weights, an image cannot be read or is not in the manifest, or it lacks what the
+            method reads at test.
     """
+    side = _side(run, manifest, np.array(names, object), folder)
     network = load_run(run.folder, "cpu")
     options = run.parameters.training.input
     paths = dict(zip(manifest.table["image"], manifest.table["path"], strict=True))
@@ -59,7 +70,9 @@ def look(run: Run, manifest: Manifest, names: Sequence[str]) -> Iterator[Look]:
         pixels = torch.stack(
             [decode(manifest.image_path(paths[name]), options.size, options.interpolation) for name in part]
         ).numpy()
-        output = network.look(normalise(pixels), generator=torch.Generator().manual_seed(0))
+        told = None if side is None else side.rows(range(start, start + len(part)))
+        output = network.look(normalise(pixels), told, torch.Generator().manual_seed(0))
+        pictures = {title: maps.float().numpy() for title, maps in output.pictures.items()}
         for index, name in enumerate(part):
             stages = tuple(
                 StageLook(
@@ -72,4 +85,27 @@ def look(run: Run, manifest: Manifest, names: Sequence[str]) -> Iterator[Look]:
                 for s in output.branches
                 if s.map is not None
             )
-            yield Look(name, pixels[index].transpose(1, 2, 0), stages)
+            own = {title: maps[index] for title, maps in pictures.items()}
+            yield Look(name, pixels[index].transpose(1, 2, 0), stages, own)
+
+
+def _side(run: Run, manifest: Manifest, images: npt.NDArray[np.object_], folder: Path | None) -> SideTable | None:
+    """What the method reads at test; and what it reads in training, where these images have that too: a part that only
+    training knows can be looked at all the same."""
+    needs = run.parameters.method.needs(run.parameters)
+    both = needs.training.union(needs.test)
+    if not both:
+        return None
+    _, sizes = read_config(run.folder / "config.yaml")
+    vocabulary = sizes.vocabulary or Vocabulary()
+    if folder is None or not (folder / SIDECAR).is_file():
+        if not needs.test:
+            return None
+        known = side_as_known(manifest, images, needs.test, vocabulary)
+        if known is None:
+            raise UserError("the benchmark has no side information yet", where=str(folder))
+        return known
+    there = read_sidecar(folder / SIDECAR)["columns"]
+    whole = all(name in there for name in both.names() if name != "camera")
+    columns = both if whole else needs.test
+    return side_table(manifest, folder, images, columns, vocabulary) if columns else None

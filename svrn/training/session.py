@@ -18,6 +18,7 @@ from svrn.config.study import Run
 from svrn.data.cache import ImageStore, cache_folder
 from svrn.data.loading import TrainingBatches, TrainingImages, training_images
 from svrn.data.manifest import Manifest
+from svrn.data.sampling import Rows
 from svrn.data.side import Vocabulary
 from svrn.data.side_table import SideTable, learn_vocabulary, side_table
 from svrn.data.styles import camera_styles
@@ -124,7 +125,8 @@ def train_process(job: Job, group: Group, stop: StopRequest, progress: Progress)
     folder = cache_folder() if execution.cache else None
     store = ImageStore(images.files, images.fingerprints, training.input, folder=folder, workers=execution.workers)
     vocabulary, side = _side_information(job, images)
-    batches = TrainingBatches(images, store, training, rank=group.rank, world=group.world, side=side)
+    kinds = _kinds(parameters, side)
+    batches = TrainingBatches(images, store, training, rank=group.rank, world=group.world, side=side, kinds=kinds)
     sizes = _sizes(parameters, images, store, vocabulary, side)
     network = build_network(parameters, sizes)
     losses = build_losses(parameters, sizes)
@@ -135,6 +137,8 @@ def train_process(job: Job, group: Group, stop: StopRequest, progress: Progress)
             (run_dir / "events.jsonl").unlink()
         _describe(job, sizes, device)
         events.write("start", step=trainer.step, devices=group.world, device=device_facts(device)["name"])
+        if side is not None:
+            progress.say(f"reads of its training images: {side.columns.in_words()}")
         if resumed:
             progress.say(f"goes on after step {trainer.step} of {trainer.steps}")
     group.wait()
@@ -161,6 +165,16 @@ def _side_information(job: Job, images: TrainingImages) -> tuple[Vocabulary | No
     if not needs.training:
         return vocabulary, None
     return vocabulary, side_table(job.manifest, folder, images.names, needs.training, vocabulary, part="train")
+
+
+def _kinds(parameters: RunParameters, side: SideTable | None) -> Rows | None:
+    """What each training image shows of the attribute over which the method spreads a vehicle's images in a batch."""
+    name = parameters.method.spreads(parameters)
+    if name is None:
+        return None
+    assert side is not None and side.attributes is not None
+    found: Rows = side.attributes[:, side.columns.attributes.index(name)].numpy()
+    return found
 
 
 def _sizes(

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from svrn.config.documents import read_tree
 from svrn.config.identity import evaluation_key, inference_key, run_key
@@ -42,11 +43,15 @@ def controls(study: Study) -> set[str]:
     return {key for key, names in tables.items() if names == {"table8"}}
 
 
-def test_the_paper_is_24_distinct_trainings_for_each_seed(project: Path) -> None:
+def test_the_paper_is_24_distinct_trainings_and_two_recipes_for_each_seed(project: Path) -> None:
     study = load_study("paper")
     faithful = [key for key in of_first_seed(study) if key not in controls(study)]
     by_benchmark = {name: sum(study.runs[key].benchmark == name for key in faithful) for name in TEST_SETS}
-    assert by_benchmark == {"veri776": 16, "vehicleid": 4, "veriwild": 4}
+    assert by_benchmark == {"veri776": 16 + 2, "vehicleid": 4, "veriwild": 4}
+    waiting = {(cell.table, cell.row) for cell in study.cells if cell.kind == "pending"}
+    assert waiting == {("own-recipes", row) for row in ("PGAN", "PVEN", "TransReID")}, (
+        "their side information is not made"
+    )
     assert len(study.runs) == len(of_first_seed(study)) * 3
     rows = {(cell.table, cell.row) for cell in study.cells if cell.kind == "run"}
     assert len(rows) > len(of_first_seed(study)), "rows share runs"
@@ -125,8 +130,9 @@ def test_a_benchmark_without_data_is_left_out(project: Path) -> None:
 def test_a_benchmark_without_manifest_is_pending(project: Path) -> None:
     (project / "data/veriwild/manifest.json").unlink()
     study = load_study("paper")
-    assert study.pending == ("veriwild",)
+    assert study.pending == ("veri776", "veriwild"), "the authors' recipes wait for side information on VeRi-776"
     pending = [cell for cell in study.cells if cell.kind == "pending"]
+    assert {cell.table for cell in pending if cell.benchmark == "veri776"} == {"own-recipes"}
     assert pending and all(cell.parameters and not cell.evaluations for cell in pending)
 
 
@@ -219,3 +225,53 @@ per_model: {svrn: {training: {optimisation: {lr: 0.3}}, model: {stages: {count: 
             assert (optimisation.lr, optimisation.epochs, optimisation.gamma) == (0.3, 13, 0.5)
             assert (one.training.batches.images, one.training.losses.vcc.weight) == (3, 0.5)
             assert (one.model.stages.count, one.training.seed) == (count, seed)
+
+
+def test_the_authors_own_recipes_are_rows_of_the_paper_suite(project: Path) -> None:
+    """Input, batches, optimiser, rate, epochs, steps of decay: what their repositories train VeRi-776 with."""
+    study = load_study("paper")
+    wanted = {
+        "PGAN": (224, (16, 4), "adam", 0.000175, 130, (30, 50, 70, 90, 110)),
+        "PVEN": (256, (16, 4), "adam", 0.00035, 120, (40, 70)),
+        "GB+GFB+SLB": (256, (7, 4), "adam", 0.0001, 80, (20, 40, 60)),
+        "TransReID": (256, (16, 4), "sgd", 0.01, 120, None),
+        "BoT": (256, (16, 4), "adam", 0.00035, 120, (40, 70)),
+    }
+    rows = {cell.row: cell.parameters[0] for cell in study.cells if cell.table == "own-recipes"}
+    assert set(rows) == set(wanted)
+    for row, run in rows.items():
+        size, batch, optimiser, rate, epochs, steps = wanted[row]
+        schedule = run.training.optimisation
+        assert (run.training.input.size, schedule.optimiser, schedule.lr, schedule.epochs) == (
+            size,
+            optimiser,
+            rate,
+            epochs,
+        )
+        assert (run.training.batches.identities, run.training.batches.images) == batch
+        assert (schedule.schedule == "cosine") if steps is None else (tuple(schedule.milestones) == steps)
+
+
+def test_attributes_are_those_that_a_releases_labels_tell(project: Path) -> None:
+    """VehicleID's tell no type but the model; VERI-WILD's all three: then it is colour and type, as elsewhere."""
+    suite = yaml.safe_load((project / "params/suites/paper.yaml").read_text())
+    suite["models"] = {"table1": {"SAN": "san", "AGNet-ASL": "agnet-uniform-spread", "DJDL": "djdl"}}
+    (project / "params/suites/attributed.yaml").write_text(yaml.safe_dump({**suite, "tables": ["table1"]}))
+
+    def read(study: Study) -> dict[tuple[str, str], tuple[str, ...]]:
+        rows = [cell for cell in study.cells if cell.row in suite["models"]["table1"]]
+        return {(cell.row, cell.benchmark): cell.parameters[0].method.attributes for cell in rows}
+
+    found = read(load_study("attributed"))
+    for row in suite["models"]["table1"]:
+        assert found[row, "veri776"] == found[row, "veriwild"] == ("colour", "type")
+        assert found[row, "vehicleid"] == ("colour", "model")
+    own = project / "params/benchmarks/vehicleid.yaml"
+    own.write_text(own.read_text() + "annotations: types.parquet\n")
+    assert read(load_study("attributed"))["SAN", "vehicleid"] == ("colour", "type"), (
+        "a file of the user's may tell types"
+    )
+    suite["per_model"]["san"] = {"method": {"attributes": ["model"]}}
+    (project / "params/suites/attributed.yaml").write_text(yaml.safe_dump({**suite, "tables": ["table1"]}))
+    found = read(load_study("attributed"))
+    assert {found["SAN", name] for name in TEST_SETS} == {("model",)}

@@ -41,6 +41,29 @@ def test_identities_and_images_come_round_evenly():
     assert (np.bincount(epoch.reshape(-1)) == 1).all()  # 80 places, 80 images
 
 
+@given(
+    counts=st.lists(st.integers(1, 9), min_size=1, max_size=8),
+    k=st.integers(1, 5),
+    views=st.integers(1, 5),
+    seed=st.integers(0, 3),
+)
+def test_a_vehicles_images_show_as_many_kinds_as_there_are(counts, k, views, seed):
+    labels = labels_of(counts)
+    kinds = np.random.default_rng(seed).integers(-1, views, len(labels))
+    batches = Batches(identities=len(counts), images=k)
+    sampler = PKSampler(labels, batches, seed, 3, kinds)
+    first, *rest = sampler.epoch(1)
+    for group in first.reshape(len(counts), k):
+        own = kinds[labels == labels[group[0]]]
+        assert len(set(kinds[group])) == min(k, len(set(own)))
+    drawn = np.bincount(np.concatenate([first, *rest]), minlength=len(labels))
+    plain = np.bincount(PKSampler(labels, batches, seed, 3).epoch(1).reshape(-1), minlength=len(labels))
+    assert (np.bincount(labels, drawn) == np.bincount(labels, plain)).all(), "identities come as before"
+    for identity, count in enumerate(counts):
+        if count % k == 0:
+            assert np.ptp(drawn[labels == identity]) <= 1, "and images come round evenly"
+
+
 def test_an_epoch_depends_on_seed_and_number_alone():
     labels = labels_of([5] * 8)
     batches = Batches(identities=4, images=4)

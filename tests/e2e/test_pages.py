@@ -16,6 +16,7 @@ import pytest
 
 from svrn.config.study import Study
 from svrn.reporting.pages import write_pages
+from svrn.reporting.pages.cellpage import file_of
 from svrn.reporting.suite import load_report
 from tests.reporting import fake
 
@@ -326,3 +327,32 @@ def project(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     shutil.copytree(finished, root)
     monkeypatch.chdir(root)
     return root
+
+
+def test_the_maps_of_a_method_are_laid_over_its_queries(
+    project: Path, browser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overlays(report: Any, manifest: Any, shown: Any, images: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+        entry, chosen = shown[0]
+        drawn = {str(images.number(name)): ["0" * 8 + "9" * 8, "9" + "0" * 3] for name in chosen}
+        content = {"titles": ["part: roof", "attention"], "sides": [4, 2], "images": drawn}
+        yield f"p-{entry.evaluation.run}-{manifest.benchmark}", content
+
+    monkeypatch.setattr("svrn.reporting.pages.overlays", overlays)
+    report = load_report("fake")
+    folder = write_pages(report).parent.resolve()
+    first = next(one.cell for one in report.results if one.cell.evaluations)
+    watched = Watched(browser)
+    page = watched.open(folder, file_of(first))
+    maps = page.locator(".query .maps").first
+    assert not maps.is_visible()
+    page.get_by_label("Maps of the method on each query: part: roof, attention").check()
+    assert maps.is_visible() and maps.locator("figcaption").all_inner_texts() == ["part: roof", "attention"]
+    boxes = [maps.locator(".laid").nth(place).bounding_box() for place in range(2)]
+    pictures = [maps.locator("img").nth(place).bounding_box() for place in range(2)]
+    cells = [maps.locator(".laid path").nth(place).bounding_box() for place in range(2)]
+    for laid, under in zip(boxes, pictures, strict=True):
+        assert all(abs(laid[key] - under[key]) <= 2 for key in ("x", "y", "width", "height"))
+    assert abs(cells[0]["y"] - (boxes[0]["y"] + boxes[0]["height"] / 2)) <= 2, "the roof's digits are the lower half"
+    assert abs(cells[1]["width"] - boxes[1]["width"] / 2) <= 2
+    assert watched.complaints == []

@@ -87,8 +87,10 @@ Values = dict[str, Any]
 def worlds() -> dict[str, list[dict[str, Any]]]:
     """Every training by its name, as overlays: all models of params/models, and a few settings beside them."""
     files = sorted((ROOT / "params" / "models").glob("*.yaml"))
-    found = {one.stem: [read_tree(one), *([] if one.stem.startswith(_ADAM) else [_GENTLE])] for one in files}
-    for name in (name for name in found if name.endswith("-own-recipe")):
+    recipes = {one.stem for one in files if one.stem.endswith("-own-recipe")}
+    adam = {one.stem for one in files if one.stem.startswith(_ADAM)} - recipes
+    found = {one.stem: [read_tree(one), *([] if one.stem in adam else [_GENTLE])] for one in files}
+    for name in recipes:
         found[name].append(_RECIPE)
     for name, overlay in _SMALLER.items():
         found[name].append(overlay)

@@ -20,7 +20,7 @@ class Parameters(AttributeParameters):
         title="AGNet-ASL",
         idea="A branch that tells a vehicle's attributes makes a mask that selects features for the branch that tells"
         " the vehicle, and the smoothing of the vehicles' labels goes by attributes.",
-        source='Wang and others, "Attribute-guided Feature Learning Network for Vehicle Re-identification", 2020,'
+        source='Huibing Wang et al., "Attribute-guided Feature Learning Network for Vehicle Re-identification", 2020,'
         " arXiv 2001.03872; no code was published",
         certain=(
             "the abstract: attribute branches and a category branch, end to end; an attribute-guided module makes a"

@@ -33,7 +33,8 @@ class Parameters(MethodParameters):
             "attention: softmax over positions of w.(tanh(U x) * tanh(V [mean of the own view; mean of the other])),"
             " means of the last hundred batches or so; the own view has the plain mean",
             "at test the own view is the one that the view classifier names; in training the true one, where known",
-            "real: for each view the mean over the batch's images of the vehicle in it, zeros where there is none",
+            "real: for each view the mean over the batch's images of the vehicle in it, zeros where there is none; a"
+            " vehicle's images come by chance, as in every row (vami-spread: as many of its views as can be)",
             "the single-view features learn viewpoints alone; the original's learn type, colour and model too",
             "contrastive loss on unit vectors, margin 0.5; adversary 0.1; all other weights 1; the embedding has the"
             " length that every row has",
@@ -54,9 +55,13 @@ class Parameters(MethodParameters):
     view_weight: float = Field(1.0, ge=0, description="of the view classifier's cross entropy")
     contrastive_weight: float = Field(1.0, ge=0, description="of the contrastive loss on the embedding")
     margin: float = Field(0.5, ge=0, description="of the contrastive loss")
+    spread: bool = Field(False, description="whether a vehicle's images in a batch show as many of its views as can be")
 
     def needs(self, run: RunParameters) -> Needs:
         return Needs(training=SideColumns(attributes=("view",)))
+
+    def spreads(self, run: RunParameters) -> str | None:
+        return "view" if self.spread else None
 
     def passes(self, run: RunParameters) -> float:
         return 1.05
@@ -64,4 +69,6 @@ class Parameters(MethodParameters):
     def model_identity(self, run: RunParameters) -> dict[str, Any]:
         tree = super().model_identity(run)
         tree["head"] = {name: tree["head"][name] for name in ("spatial_mining", "reduction")}
+        if not self.spread:
+            del tree["method"]["spread"]  # it came after runs were recorded
         return tree

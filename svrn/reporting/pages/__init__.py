@@ -85,8 +85,8 @@ def _write_data(report: SuiteReport, entries: list[catalogue.Entry], folder: Pat
         sizes = write_thumbnails(manifest, names, numbers, folder / "pictures" / benchmark, report.records)
         content = catalogue.images_content(manifest, known, dict(zip(numbers, sizes, strict=True)))
         catalogue.write_script(data / f"b-{benchmark}.js", f"b-{benchmark}", content)
-        for key, overlay in overlays(report, manifest, shown[benchmark], known):
-            catalogue.write_script(data / f"s-{key}.js", f"s-{key}", overlay)
-            overlaid.append(f"s-{key}")
+        for name, overlay in overlays(report, manifest, shown[benchmark], known):
+            catalogue.write_script(data / f"{name}.js", name, overlay)
+            overlaid.append(name)
     catalogue.write_script(data / "index.js", "index", catalogue.index_content(report.study, listed, overlaid))
     return listed

@@ -9,6 +9,7 @@ import torch
 from method_worlds import run_of_method, sizes_of
 from torch.nn import functional as F
 
+from svrn.config.identity import run_key
 from svrn.config.parameters import RunParameters
 from svrn.data.side import Side
 from svrn.methods.rooms import build_losses, build_network
@@ -151,3 +152,10 @@ def test_the_real_branch_does_not_reach_the_single_view_features() -> None:
     output.extras["single"].retain_grad()
     losses.parts(output, Targets(LABELS, side=side(run)))["multi_view"][1]().backward()
     assert output.extras["single"].grad is None and losses.real[0].weight.grad is not None
+
+
+def test_the_spread_is_over_the_views_and_off_it_is_no_part_of_a_run() -> None:
+    plain, spread = run_of_method("vami"), run_of_method("vami", {"method": {"spread": True}})
+    assert plain.method.spreads(plain) is None and spread.method.spreads(spread) == "view"
+    assert "spread" not in plain.method.model_identity(plain)["method"]
+    assert run_key(plain, "d") != run_key(spread, "d")

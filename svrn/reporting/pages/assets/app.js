@@ -73,6 +73,25 @@ window.svrn = (() => {
     return svg;
   };
 
+  // A map over its image: one path for all cells of a digit.
+  const laid = (digits, side) => {
+    const svg = shape("svg", { class: "laid", viewBox: `0 0 ${side} ${side}`, preserveAspectRatio: "none", "aria-hidden": "true" });
+    const paths = new Map();
+    [...digits].forEach((digit, cell) => {
+      if (digit !== "0") paths.set(digit, `${paths.get(digit) || ""}M${cell % side} ${Math.floor(cell / side)}h1v1h-1z`);
+    });
+    for (const [digit, d] of paths) svg.append(shape("path", { class: "score", d, "fill-opacity": (digit / 12).toFixed(2) }));
+    return svg;
+  };
+
+  const maps = (context, number) => {
+    const drawn = context.maps && context.maps.images[number];
+    if (!drawn) return null;
+    return make("div", { class: "maps" }, ...context.maps.titles.map((title, place) => make("figure", {},
+      make("div", { class: "framed" }, picture(context, number), laid(drawn[place], context.maps.sides[place])),
+      make("figcaption", {}, title))));
+  };
+
   const ranked = (context, position) => {
     const list = make("ol", { class: "top", "aria-label": "nearest images" });
     let rank = 0;
@@ -101,17 +120,21 @@ window.svrn = (() => {
   };
 
   const article = (context, position) => make("article", { class: "query" }, asking(context, position),
-    make("div", { class: "answer" }, make("p", {}, facts(context, position)), ranked(context, position)));
+    make("div", { class: "answer" }, make("p", {}, facts(context, position)), ranked(context, position),
+      maps(context, context.queries.query[position])));
 
   // --- data of one scoring ---------------------------------------------------------------------------------------
 
   const open = async (key) => {
     const index = await load("index");
     const about = index.evaluations.find((e) => e.key === key);
-    const overlaid = `s-${about.run}-${about.benchmark}`;
-    const [queries, images, salience] = await Promise.all([
-      load(`e-${key}`), load(`b-${about.benchmark}`), index.overlays.includes(overlaid) ? load(overlaid) : null]);
-    return { about, queries, images, salience };
+    const overlaid = (kind) => {
+      const name = `${kind}-${about.run}-${about.benchmark}`;
+      return index.overlays.includes(name) ? load(name) : null;
+    };
+    const [queries, images, salience, maps] = await Promise.all([
+      load(`e-${key}`), load(`b-${about.benchmark}`), overlaid("s"), overlaid("p")]);
+    return { about, queries, images, salience, maps };
   };
 
   const label = (about) => `${about.rows[0]}${about.rows.length > 1 ? ` (and ${about.rows.length - 1} more)` : ""}, seed ${about.seed}, `
@@ -181,6 +204,13 @@ window.svrn = (() => {
       " Salience on each query: shade is stage 1's score; frames are the cells kept from stage 2 (solid) and stage 3 (dashed)");
   };
 
+  const mapsToggle = (root, context) => {
+    if (!context.maps) return null;
+    const box = make("input", { type: "checkbox", name: "maps", onchange: () => root.classList.toggle("mapped", box.checked) });
+    box.checked = root.classList.contains("mapped");
+    return make("label", { class: "toggle" }, box, ` Maps of the method on each query: ${context.maps.titles.join(", ")}`);
+  };
+
   const cellView = async (root) => {
     const keys = root.dataset.keys.split(" ");
     const index = await load("index");
@@ -189,7 +219,7 @@ window.svrn = (() => {
     const body = make("div");
     const show = async () => {
       const context = await open(seed.value);
-      controls.replaceChildren(...[seed.box, toggle(root, [context]),
+      controls.replaceChildren(...[seed.box, toggle(root, [context]), mapsToggle(root, context),
         make("a", { href: `${up}queries.html#a=${seed.value}` }, "All queries of this scoring")].filter(Boolean));
       const part = (title, positions) => [make("h3", {}, title), make("div", { class: "list" }, ...positions.map((p) => article(context, p)))];
       body.replaceChildren(
@@ -222,7 +252,7 @@ window.svrn = (() => {
     const begin = async () => {
       context = await open(scoring.value);
       narrowed = filters(context, update);
-      head.replaceChildren(...[scoring.box, order.box, toggle(root, [context]), narrowed.box].filter(Boolean));
+      head.replaceChildren(...[scoring.box, order.box, toggle(root, [context]), mapsToggle(root, context), narrowed.box].filter(Boolean));
       update();
     };
     const scoring = choice("Scoring", "a", index.evaluations.map((e) => [e.key, label(e)]), state().get("a"), begin);
