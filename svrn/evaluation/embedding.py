@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -26,7 +27,7 @@ from svrn.backbones.weights import file_digest
 from svrn.config.identity import EVALUATION_SEMANTICS, canonical_json
 from svrn.config.methods import MethodParameters
 from svrn.config.parameters import Inference, RunParameters
-from svrn.data.embeddings import Embeddings, write_embeddings
+from svrn.data.embeddings import Embeddings, read_embeddings, write_embeddings
 from svrn.data.loading import evaluation_batches
 from svrn.data.manifest import Manifest
 from svrn.data.side import Vocabulary
@@ -34,6 +35,7 @@ from svrn.data.side_table import SideTable, side_table
 from svrn.errors import UserError
 from svrn.evaluation.torch_product import checked_device
 from svrn.files import atomic_write
+from svrn.locks import output_lock
 from svrn.parts.network import MethodNetwork
 from svrn.parts.output import Sizes
 from svrn.runs.run import load_run, read_config
@@ -77,7 +79,7 @@ def embed(
     """Embed every query, gallery and pool image of a manifest with a trained run, and write `out`.
 
     The file's metadata names the run, the manifest's and the model's digests, the inference options and the
-    arithmetic.
+    arithmetic. Of two processes that make one file the second waits, and takes what the first made.
     progress: called with the images done and all of them.
 
     Raises:
@@ -90,18 +92,39 @@ def embed(
     rows = test_images(manifest)
     side = _side_information(manifest, rows, parameters, sizes, options)
     origin = _origin(run_dir, manifest, parameters, options)
+    worker = _Worker(manifest, rows, side, parameters, origin, options)
+    with output_lock(out, _say) as waited:
+        made = _made(out, origin) if waited else None
+        return made or _embed(worker, run_dir, out, progress)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"svrn: {text}\n")  # one write: a job beside this one may say something too
+    sys.stderr.flush()
+
+
+def _made(out: Path, origin: dict[str, str]) -> Embeddings | None:
+    """What the process that was waited for made, if it came to its end and is of the same pass."""
+    try:
+        found = read_embeddings(out)
+    except UserError:  # nothing, or nothing whole
+        return None
+    return found if found.origin == origin else None
+
+
+def _embed(worker: _Worker, run_dir: Path, out: Path, progress: Callable[[int, int], None] | None) -> Embeddings:
+    rows, origin, options = worker.rows, worker.origin, worker.options
     text = canonical_json({**origin, "batch": options.batch, "piece": PIECE})
     folder = out.parent / f".{out.name}.{hashlib.sha256(text.encode()).hexdigest()[:12]}.parts"
     starts = list(range(0, len(rows), PIECE))
     missing = [start for start in starts if not _part(folder, start).is_file()]
     done = len(rows) - sum(min(PIECE, len(rows) - start) for start in missing)
     if missing:
-        worker = _Worker(manifest, rows, side, parameters, origin, options)
         networks: SimpleQueue[tuple[MethodNetwork, torch.device]] = SimpleQueue()
         for name in options.devices:
             device = checked_device(name)
             network = load_run(run_dir, device)
-            network.method = parameters.method
+            network.method = worker.parameters.method
             networks.put((worker.prepared(network), device))
 
         def one(start: int) -> int:
