@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from svrn.errors import UserError
@@ -55,6 +55,30 @@ def file_lock(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        release(descriptor)
+
+
+@contextmanager
+def output_lock(file: Path, say: Callable[[str], None]) -> Iterator[bool]:
+    """Be the only one that makes `file` for the block, waiting for another that does; whether there was one.
+
+    The lock lies beside the file while it is made.
+
+    Raises:
+        UserError: the lock's file cannot be made, or the file system has no locks.
+    """
+    path = file.with_name(f".{file.name}.lock")
+    descriptor = try_lock(path)
+    waited = descriptor is None
+    if descriptor is None:
+        say(f"another process makes {file}: waiting for it")
+        descriptor = _locked(path, fcntl.LOCK_EX)
+    assert descriptor is not None, "waited for"
+    try:
+        yield waited
+    finally:
+        with suppress(OSError):  # one that stays keeps nobody out
+            path.unlink(missing_ok=True)
         release(descriptor)
 
 

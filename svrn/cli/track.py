@@ -37,7 +37,7 @@ def sync(
     done = mirror(store, RESULTS, studies)
     print(
         f"{store.uri}: {done.added} runs added, {done.changed} changed, {done.same} as they were, "
-        f"{done.unfinished} not finished"
+        f"{done.removed} taken out, {done.unfinished} not finished"
     )
 
 

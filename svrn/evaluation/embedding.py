@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -25,7 +26,7 @@ import torch
 from svrn.config.identity import canonical_json
 from svrn.config.methods import MethodParameters
 from svrn.config.parameters import Inference, RunParameters
-from svrn.data.embeddings import Embeddings, write_embeddings
+from svrn.data.embeddings import Embeddings, read_embeddings, write_embeddings
 from svrn.data.loading import evaluation_batches
 from svrn.data.manifest import Manifest
 from svrn.data.side import Vocabulary
@@ -40,6 +41,7 @@ from svrn.evaluation.image_sets import (
 )
 from svrn.evaluation.torch_product import checked_device
 from svrn.files import atomic_write
+from svrn.locks import output_lock
 from svrn.parts.network import MethodNetwork
 from svrn.parts.output import Sizes
 from svrn.runs.run import load_run, read_config
@@ -84,7 +86,8 @@ def embed(
     """Embed every query, gallery and pool image of a manifest with a trained run, and write `out`.
 
     The file's metadata names the run, the manifest's and the model's digests, the inference options and the
-    arithmetic.
+    arithmetic. Of two processes that make one file the second waits, and takes what the first made; where a file beside
+    `out` holds the same images of another layout, embedded in the same way, its vectors are taken.
     progress: called with the images done and all of them.
 
     Raises:
@@ -98,18 +101,36 @@ def embed(
     inference = options.inference or parameters.inference
     kinds = ",".join(sorted({name.split(":")[0] for name in options.devices}))
     origin = origin_of(run_dir, manifest, rows, parameters, inference, options.arithmetic) | {"devices": kinds}
-    result = of_another_layout(out, rows, origin)
-    if result is None:
-        order = in_order_of_digests(rows)
-        side = _side_information(manifest, rows.iloc[order], parameters, sizes, options)
-        worker = _Worker(manifest, rows.iloc[order], side, parameters, origin, options)
-        vectors = np.empty_like(passed := _passed(worker, run_dir, out, progress))
-        vectors[order] = passed
-        result = embeddings_of(rows, vectors, origin)
-    write_embeddings(result, out)
-    for left in out.parent.glob(f".{out.name}.*.parts"):
-        shutil.rmtree(left, ignore_errors=True)
+    order = in_order_of_digests(rows)
+    side = _side_information(manifest, rows.iloc[order], parameters, sizes, options)
+    worker = _Worker(manifest, rows.iloc[order], side, parameters, origin, options)
+    with output_lock(out, _say) as waited:
+        result = _made(out, origin) if waited else None
+        if result is not None:
+            return result
+        result = of_another_layout(out, rows, origin)
+        if result is None:
+            vectors = np.empty_like(passed := _passed(worker, run_dir, out, progress))
+            vectors[order] = passed
+            result = embeddings_of(rows, vectors, origin)
+        write_embeddings(result, out)
+        for left in out.parent.glob(f".{out.name}.*.parts"):
+            shutil.rmtree(left, ignore_errors=True)
     return result
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"svrn: {text}\n")  # one write: a job beside this one may say something too
+    sys.stderr.flush()
+
+
+def _made(out: Path, origin: dict[str, str]) -> Embeddings | None:
+    """What the process that was waited for made, if it came to its end and is of the same pass."""
+    try:
+        found = read_embeddings(out)
+    except UserError:  # nothing, or nothing whole
+        return None
+    return found if found.origin == origin else None
 
 
 def _passed(worker: _Worker, run_dir: Path, out: Path, progress: Callable[[int, int], None] | None) -> Vectors:

@@ -16,7 +16,7 @@ from svrn.config.study import Study
 from svrn.files import sync_file_system
 from svrn.locks import file_lock
 from svrn.tracking.models import Models
-from svrn.tracking.placing import TAG_LENGTH, placed, row_tag
+from svrn.tracking.placing import LEADING, TAG_LENGTH, placed, row_tag
 from svrn.tracking.run_facts import Point, RunFacts, gather
 from svrn.tracking.store import Store, client, initialise, unusable
 from svrn.tracking.views import PREFIX, compare_address, view_address, view_id, view_of
@@ -32,16 +32,19 @@ _FORM = "3"
 
 @dataclass
 class Synced:
-    """What a sync did: runs added, changed, left alone, and folders that are no finished runs."""
+    """What a sync did: runs added, changed, left alone, taken out, and folders that are no finished runs."""
 
     added: int = 0
     changed: int = 0
     same: int = 0
     unfinished: int = 0
+    removed: int = 0
 
 
 def sync(store: Store, results: Path, studies: Sequence[Study] = ()) -> Synced:
     """Mirror every finished run under `results`/runs, and a parent run for each table of `studies`.
+
+    Of the project's own store runs whose folders are gone are taken out; a server may hold other machines' runs.
 
     Raises:
         UserError: the store cannot be used; the results are not touched by that.
@@ -64,6 +67,8 @@ def sync(store: Store, results: Path, studies: Sequence[Study] = ()) -> Synced:
                     continue
                 shown.append(placed(facts, studies, parents))
                 mirror.run(shown[-1], studies, outcome)
+            if store.local and (results / "runs").is_dir():
+                mirror.forget({path.name for path in (results / "runs").iterdir()}, outcome)
             for (study_name, table), parent in parents.items():
                 study = next(one for one in studies if one.name == study_name)
                 mirror.describe(parent, study, table, shown)
@@ -171,6 +176,18 @@ class Mirror:
         self._leave(found, facts, studies)
         self._fill(found, facts)
 
+    def forget(self, there: set[str], outcome: Synced) -> None:
+        """Delete the runs, with their models, that are not `there` any more (MLflow can restore them)."""
+        gone, token = [], None
+        while token != "":
+            page = self.mlflow.search_runs([self.experiment], "tags.`svrn.run_key` != ''", page_token=token)
+            gone += [run for run in page if run.data.tags["svrn.run_key"] not in there]
+            token = page.token or ""
+        for run in gone:
+            self.models.forget(run.data.tags["svrn.run_key"])
+            self.mlflow.delete_run(run.info.run_id)
+            outcome.removed += 1
+
     def running(self, facts: RunFacts) -> None:
         """Show a training that is not finished: its curves so far. Its facts' digest is written when it is."""
         from mlflow.entities import Metric, Param, RunTag
@@ -201,7 +218,10 @@ class Mirror:
         other = digest not in (None, facts.tags["svrn.model_digest"]) or tags.get("svrn.form") != _FORM
         params, metrics = found.data.params, found.data.metrics
         renamed = any(params.get(name, value) != value for name, value in facts.parameters.items())
-        return other or renamed or any(metrics.get(name, value) != value for name, value in facts.finals.items())
+        # Scores that are no more; the short names of the tables' leading scores come and go with the studies.
+        lost = any(not name.startswith("train/") and name not in {*facts.finals, *LEADING} for name in metrics)
+        changed = any(metrics.get(name, value) != value for name, value in facts.finals.items())
+        return other or renamed or lost or changed
 
     def _fill(self, run: Run, facts: RunFacts) -> None:
         from mlflow.entities import Param, RunTag

@@ -39,6 +39,12 @@ class Models:
             self.mlflow.delete_logged_model(extra.model_id)
         return found[0] if found else None
 
+    def forget(self, key: str) -> None:
+        """Delete the model of run `key`, where there is one."""
+        found = self.find(key)
+        if found is not None:
+            self.mlflow.delete_logged_model(found.model_id)
+
     def of_run(self, facts: RunFacts, run_id: str) -> str:
         """The id of a run's model, made where it is not there or is another run's; its files are named, not copied."""
         from mlflow.entities import LoggedModelOutput

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from svrn.errors import UserError
+from svrn.files import atomic_write, remove_parts
 from svrn.locks import file_lock
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from sqlalchemy import Engine
 
 EXPERIMENT = "svrn"
 #: So that the UI shows trainings, not prompts; and what is said on the experiment's page.
@@ -56,6 +60,8 @@ def prepare_mlflow() -> None:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    # It prints a traceback of every error of the database that it raises as well.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 
 def initialise(store: Store) -> str:
@@ -86,17 +92,32 @@ def _upgrade(store: Store) -> None:
     import sqlalchemy.exc
     from mlflow.store.db import utils
 
+    file = store.folder / "mlflow.db"
     try:
-        engine = utils.create_sqlalchemy_engine_with_retry(store.uri)
-        try:
+        if store.local and not (file.is_file() and file.stat().st_size):
+            remove_parts(store.folder)
+            # Whole or not at all: MLflow cannot go on with tables of which some are made.
+            with atomic_write(file) as temporary, _engine(f"sqlite:///{temporary.resolve()}") as engine:
+                utils._initialize_tables(engine)
+            return
+        with _engine(store.uri) as engine:
             if utils._is_empty_database(engine):
                 utils._initialize_tables(engine)
             else:
                 utils._upgrade_db(engine)
-        finally:
-            engine.dispose()
     except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
         raise unusable(store, error) from error
+
+
+@contextmanager
+def _engine(uri: str) -> Iterator[Engine]:
+    from mlflow.store.db import utils
+
+    engine = utils.create_sqlalchemy_engine_with_retry(uri)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def _experiment(store: Store) -> str:

@@ -1,15 +1,17 @@
 """A command whose calls to the operating system are counted, and fail where they are told to.
 
 Calls that touch the project's folder are counted, whether Python makes them (open, stat, list, write, sync, rename, …)
-or a library that reads and writes files by itself (Parquet, safetensors), which then says what it would say.
+or a library that reads and writes files by itself (Parquet, safetensors, SQLite), which then says what it would say.
 """
 
 from __future__ import annotations
 
 import builtins
+import errno
 import fcntl
 import io
 import os
+import sqlite3
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -66,6 +68,7 @@ class Calls:
         yield mock.patch.object(builtins, "open", opened)
         for name, place in (("write_table", 1), ("read_table", 0), ("ParquetFile", 0), ("read_schema", 0)):
             yield self._failing(pq, name, place=place)
+        yield mock.patch.object(sqlite3.dbapi2, "connect", self._connect(sqlite3.dbapi2.connect))
         for name, place in (("save_file", 1), ("load_file", 0)):
             for module in [one for key, one in sys.modules.items() if key.startswith(("svrn", "safetensors"))]:
                 if getattr(module, name, None) is getattr(safetensors.torch, name):
@@ -102,6 +105,30 @@ class Calls:
                 raise error(number)
             named = () if isinstance(subject, int) or hasattr(subject, "fileno") else (subject,)
             raise OSError(number, os.strerror(number), *named)
+
+    def _connect(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        """Connections to a database under `root` whose statements and commits may fail."""
+
+        def connect(database: Any, *arguments: Any, **options: Any) -> Any:
+            calls = self
+
+            class Cursor(sqlite3.Cursor):
+                def execute(self, *statement: Any) -> Any:
+                    calls.count("execute", database, _sqlite_error)
+                    return super().execute(*statement)
+
+            class Connection(sqlite3.Connection):
+                def cursor(self, factory: Any = Cursor) -> Any:
+                    return super().cursor(factory)
+
+                def commit(self) -> None:
+                    calls.count("commit", database, _sqlite_error)
+                    super().commit()
+
+            self.count("connect", database, _sqlite_error)
+            return real(database, *arguments, **options, factory=Connection)
+
+        return connect
 
     def _path(self, subject: Any) -> str | None:
         if hasattr(subject, "fileno"):
@@ -141,6 +168,11 @@ class _Writing:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
+
+
+def _sqlite_error(number: int) -> Exception:
+    said = {errno.ENOSPC: "database or disk is full", errno.EIO: "disk I/O error"}
+    return sqlite3.OperationalError(said.get(number, "unable to open database file"))
 
 
 def _safetensors_error(number: int) -> Exception:

@@ -4,14 +4,18 @@ refuses."""
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import time
 from dataclasses import replace
+from multiprocessing.synchronize import Event, Semaphore
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from safetensors.torch import save_file
+from worlds import processes
 
 from svrn.config.parameters import Inference
 from svrn.data.embeddings import read_embeddings
@@ -77,6 +81,52 @@ def test_pieces_of_another_model_are_not_used(run: Path, manifest: Manifest, tmp
     embed(run, manifest, tmp_path / "e.parquet")
     assert (read_embeddings(tmp_path / "e.parquet").vectors == first.vectors).all()
     assert not stale.exists()
+
+
+def embed_at(run: Path, manifest: Manifest, out: Path, log: Path, steps: Semaphore, waits: Event) -> None:
+    """Embed as a process of its own: a line in `log` for each piece that it computes, one piece a step."""
+    embedding.PIECE = 8
+    embedding._say = lambda _: waits.set()
+    straight = embedding._Worker.vectors
+
+    def stepping(self, network, device, start):  # type: ignore[no-untyped-def]
+        steps.acquire()
+        with log.open("a") as file:
+            file.write(f"{os.getpid()} {start}\n")
+        return straight(self, network, device, start)
+
+    embedding._Worker.vectors = stepping  # type: ignore[method-assign]
+    embed(run, manifest, out)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_two_that_make_one_file(run: Path, manifest: Manifest, tmp_path: Path, killed: bool) -> None:
+    """The second waits; what the first made it takes, what a killed one left it goes on with."""
+    embed(run, manifest, tmp_path / "whole.parquet")
+    log, out, context = tmp_path / "log", tmp_path / "e.parquet", processes()
+    steps = [context.Semaphore(1), context.Semaphore(9)]
+    waits = context.Event()
+    ours = [context.Process(target=embed_at, args=(run, manifest, out, log, some, waits)) for some in steps]
+    ours[0].start()
+    while not list(tmp_path.glob(".e.parquet.*.parts/0*.npy")):  # then the next piece waits for its step
+        assert ours[0].exitcode is None
+        time.sleep(0.01)
+    ours[1].start()
+    assert waits.wait(timeout=300), "it does not wait"
+    if killed:
+        ours[0].kill()
+    else:
+        for _ in range(2):
+            steps[0].release()
+    for one in ours:
+        one.join()
+    assert [one.exitcode for one in ours] == [-9 if killed else 0, 0]
+    computed = [line.split() for line in log.read_text().splitlines()]
+    of_the_first = [start for pid, start in computed if pid == str(ours[0].pid)]
+    assert of_the_first == (["0"] if killed else ["0", "8", "16"])
+    assert [start for _, start in computed] == ["0", "8", "16"], "a piece was computed twice"
+    assert out.read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["e.parquet", "log", "whole.parquet"]
 
 
 def test_flip_averages_the_mirrored_image(run: Path, manifest: Manifest, tmp_path: Path) -> None:

@@ -118,6 +118,38 @@ def test_a_broken_off_training_is_finished_by_the_other_machines(store: SharedRu
     assert store.pull(run.name, there) and (there / "run.json").is_file()
 
 
+def test_what_was_damaged_here_is_taken_again(store: SharedRuns, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "one")
+    pushed(store, run)
+    there = tmp_path / "two" / run.name
+    store.pull(run.name, there)
+    (there / "model.safetensors").write_bytes(b"another's, or cut short")
+    (there / ".pull.0123.part").mkdir()  # a pull that was killed
+    (there / ".pull.0123.part" / "run.json").write_text("{")
+    assert store.pull(run.name, there) and content(there) == content(run)
+    (there / "train.parquet").unlink()
+    assert store.pull(run.name, there) and content(there) == content(run)
+
+
+def test_a_training_that_ends_while_a_pull_begins(
+    store: SharedRuns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its weights differ from the store's, so the store's scores are not its own."""
+    run = write_run(tmp_path / "one")
+    write_score(run)
+    pushed(store, run)
+    lock = store._lock
+
+    def ended_meanwhile(folder: Path) -> int:
+        write_run(tmp_path / "two", weights=b"trained here")
+        return lock(folder)
+
+    monkeypatch.setattr(store, "_lock", ended_meanwhile)
+    with pytest.raises(UserError, match="other weights"):
+        store.pull(run.name, tmp_path / "two" / run.name)
+    assert not (tmp_path / "two" / run.name / "evaluations").exists()
+
+
 def test_what_is_not_a_run_is_not_given(store: SharedRuns, tmp_path: Path) -> None:
     run = write_run(tmp_path / "one")
     (run / "run.json").unlink()

@@ -13,7 +13,7 @@ from fake_runs import EPOCHS, OneTable, write_run, write_scores
 from svrn.errors import UserError
 from svrn.tracking.mirror import Synced, sync
 from svrn.tracking.run_facts import MOST_PARAMETERS, gather
-from svrn.tracking.store import client, initialise, the_store
+from svrn.tracking.store import Store, client, initialise, the_store
 
 
 def runs(store) -> dict:
@@ -74,6 +74,48 @@ def test_a_score_that_changed_replaces_the_run(store, results):
     write_scores(folder, "e1", 40.0)
     sync(store, results)
     assert history(store, runs(store)["aaa"], "demo-veri776/test/veri776/mAP") == [(0, 40.0)]
+
+
+def test_a_score_that_is_no_more_is_shown_no_more(store, results):
+    folder = write_run(results, "aaa")
+    write_scores(folder, "e1", 41.0)
+    sync(store, results)
+    shutil.rmtree(folder / "evaluations")
+    sync(store, results)
+    assert "demo-veri776/test/veri776/mAP" not in runs(store)["aaa"].data.metrics
+
+
+def test_a_run_that_is_no_more_is_taken_out_of_our_store_alone(store, results, monkeypatch):
+    write_run(results, "aaa")
+    write_run(results, "bbb", seed=1)
+    sync(store, results)
+    shutil.rmtree(results / "runs" / "aaa")
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "local", property(lambda self: False))
+        assert sync(store, results) == Synced(same=1), "a server may hold the runs of other machines"
+    assert sync(store, results) == Synced(same=1, removed=1)
+    assert list(runs(store)) == ["bbb"]
+    write_run(results, "aaa")
+    assert sync(store, results) == Synced(added=1, same=1)
+
+
+@pytest.mark.parametrize("made", [0, 5])
+def test_a_store_whose_making_was_broken_off(results, monkeypatch, made):
+    """MLflow cannot go on with half of its tables, so they are made under a passing name."""
+    from mlflow.store.db import utils
+
+    def broken_off(engine):
+        for table in list(utils.InitialBase.metadata.sorted_tables)[:made]:
+            table.create(engine)
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(utils, "_initialize_tables", broken_off)
+        with pytest.raises(UserError, match="the disk is full"):
+            initialise(the_store(results))
+    assert not list((results / "mlflow").glob("*mlflow.db*"))
+    initialise(the_store(results))
+    assert [file.name for file in (results / "mlflow").iterdir() if file.name != ".lock"] == ["mlflow.db"]
 
 
 def test_another_training_under_the_same_key_replaces_the_run(store, results):
