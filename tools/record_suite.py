@@ -3,8 +3,9 @@
 python tools/record_suite.py SUITE
 
 cells.parquet: every cell that has been scored. differences.parquet: every trained row less every other one of the same
-column, by its metric, with the 95 % interval over seeds and test vehicles together, its p-value (not corrected), standard
-error and detectable difference, and the seeds won; of a search there is none. env.json: the environment of one run, and how many runs each device trained.
+column, by its metric, with the 95 % interval over seeds and test vehicles together, its p-value (not corrected), its
+standard error and detectable difference, and the seeds won; of a search there is none. env.json: the environment of one
+run, and how many runs each device trained.
 """
 
 from __future__ import annotations
