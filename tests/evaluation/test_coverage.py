@@ -1,7 +1,7 @@
 """How often the intervals over test vehicles hold the truth: every kind that is printed, in simulated worlds.
 
-Percentiles of a bootstrap hold it a little less often than they say where vehicles are few: 94 of 100 in worlds like these. The
-bounds leave room for the simulation's own chance.
+Percentiles of a bootstrap hold it a little less often than they say where vehicles are few: 94 of 100 in worlds like
+these. The bounds leave room for the simulation's own chance.
 """
 
 from __future__ import annotations
