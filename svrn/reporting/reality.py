@@ -13,6 +13,7 @@ import pandas as pd
 from svrn.config.parameters import RunParameters
 from svrn.config.study import Study, load_study
 from svrn.data.parquet import read_parquet
+from svrn.errors import UserError
 from svrn.files import write_text
 from svrn.ordinary import read_ordinary
 from svrn.reporting.audit import Paper
@@ -24,6 +25,8 @@ SUITE = "rivals"
 MAIN = "veri776.mAP"
 NOT_YET = "not yet trained"
 _MOST = 1 << 24
+_CELLS = ("table", "row", "column", "mean", "std", "status", "run_keys")
+_DIFFERENCES = ("column", "first", "second", "difference", "low", "high", "seeds", "wins")
 OWN = ("Baseline", "SVRN")
 
 Columns = dict[str, dict[str, float]]  # column -> row -> number
@@ -59,15 +62,41 @@ class Record:
 
 
 def read_records(folder: Path) -> dict[str, Record]:
-    """The recorded suites by name, in alphabetical order."""
+    """The recorded suites by name, in alphabetical order.
+
+    Raises:
+        UserError: a file of a record is torn, or lacks what a record has.
+    """
     found = {}
     for file in sorted(folder.glob("*/cells.parquet")):
-        others = file.with_name("differences.parquet")
-        differences = read_parquet(others).to_pandas() if others.is_file() else None
-        environment = json.loads(read_ordinary(file.with_name("env.json"), _MOST).decode("utf-8"))
-        devices = tuple(sorted(environment.get("runs") or [environment["device"]["name"]]))
-        found[file.parent.name] = Record(file.parent.name, read_parquet(file).to_pandas(), differences, devices)
+        cells = _read(file, _CELLS)
+        if cells is None:
+            raise _broken(file, "no columns")
+        name, others = file.parent.name, file.with_name("differences.parquet")
+        differences = _read(others, _DIFFERENCES) if others.is_file() else None
+        found[name] = Record(name, cells, differences, _devices(file.with_name("env.json")))
     return found
+
+
+def _read(file: Path, wanted: Sequence[str]) -> pd.DataFrame | None:
+    """A table of a record; None of one without columns, as a suite of one row leaves for its differences."""
+    table = read_parquet(file)
+    absent = [name for name in wanted if name not in table.column_names]
+    if absent and table.num_columns:
+        raise _broken(file, f"column {absent[0]!r} is missing")
+    return table.to_pandas() if table.num_columns else None
+
+
+def _devices(file: Path) -> tuple[str, ...]:
+    try:
+        environment = json.loads(read_ordinary(file, _MOST).decode("utf-8"))
+        return tuple(sorted(environment.get("runs") or [environment["device"]["name"]]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _broken(file, f"not a run's environment: {error}") from None
+
+
+def _broken(file: Path, what: str) -> UserError:
+    return UserError(what, where=str(file), mend=f"python tools/record_suite.py {file.parent.name}")
 
 
 def write_reality_check(params: Path, records: Path, out: Path) -> None:
