@@ -3,8 +3,9 @@
 python tools/record_suite.py SUITE
 
 cells.parquet: every cell that has been scored. differences.parquet: every trained row less every other one of the same
-column, by its metric, with the 95 % interval over test vehicles (the seeds taken together), the interval over the
-seeds' own differences and the seeds won. env.json: the environment of one run, and how many runs each device trained.
+column, by its metric, with the 95 % interval over seeds and test vehicles together, its p-value (not corrected), its
+standard error and detectable difference, and the seeds won; of a search there is none. env.json: the environment of one
+run, and how many runs each device trained.
 """
 
 from __future__ import annotations
@@ -34,10 +35,13 @@ def main() -> None:
     target.mkdir(parents=True, exist_ok=True)
     cells = pd.read_parquet(study.folder / "cells.parquet")
     cells[cells["mean"].notna()].to_parquet(target / "cells.parquet", index=False)
-    found = pd.DataFrame(differences(study, records))
-    found.to_parquet(target / "differences.parquet", index=False)
+    compared = 0
+    if study.suite.search is None:  # draws of a search are chosen from, not compared
+        found = pd.DataFrame(differences(study, records))
+        found.to_parquet(target / "differences.parquet", index=False)
+        compared = len(found)
     write_json(target / "env.json", environment(study))
-    print(f"{target}: {int(cells['mean'].notna().sum())} of {len(cells)} cells, {len(found)} differences")
+    print(f"{target}: {int(cells['mean'].notna().sum())} of {len(cells)} cells, {compared} differences")
 
 
 def differences(study: Study, records: Records) -> Iterator[dict[str, Any]]:

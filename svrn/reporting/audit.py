@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from svrn.config.parameters import RunParameters
 from svrn.config.suite import load_suite
 from svrn.config.tables import Row, Table
 from svrn.files import write_text
-from svrn.reporting import claims
+from svrn.reporting import claims, markdown
 from svrn.reporting.sheet import as_reported
 
 #: The paper's own tables; table 8 is this project's.
@@ -110,7 +110,7 @@ def as_markdown(paper: Paper) -> str:
         *_cells(),
         *_times(paper),
         "## Passages that do not agree",
-        *(_table(["Where", "What"], [[loose.places, loose.what] for loose in claims.LOOSE])),
+        markdown.table(["Where", "What"], [[loose.places, loose.what] for loose in claims.LOOSE]),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -127,7 +127,7 @@ def _conflicts(paper: Paper) -> Iterable[str]:
             places = [f"{p.table} {p.row}" for p in conflict.printed if p.value == value]
             rows.append([conflict.column, f"{_n(value)}", "; ".join(places)])
         rows.append(["", f"apart by {conflict.values[-1] - conflict.values[0]:.1f}", ""])
-    yield from _table(["Column", "Number", "Where"], rows)
+    yield markdown.table(["Column", "Number", "Where"], rows)
     yield "What SVRN gains over its baseline therefore depends on the table that is read:"
     rows = []
     for column, pairs in {
@@ -138,7 +138,7 @@ def _conflicts(paper: Paper) -> Iterable[str]:
         for table, row in pairs:
             above, below = _known(paper, table, row, column), _known(paper, table, "Baseline", column)
             rows.append([column, table, f"{_n(above)} − {_n(below)} = {above - below:.1f}"])
-    yield from _table(["Column", "Table", "Gain"], rows)
+    yield markdown.table(["Column", "Table", "Gain"], rows)
 
 
 def _gains(paper: Paper) -> Iterable[str]:
@@ -149,7 +149,7 @@ def _gains(paper: Paper) -> Iterable[str]:
         " table's."
     )
     rows = [[g.section, f"{g.stated:+.1f} {g.calls}", _working(paper, g), _verdict(paper, g)] for g in claims.GAINS]
-    yield from _table(["Section", "Stated", "From the cells", "Verdict"], rows)
+    yield markdown.table(["Section", "Stated", "From the cells", "Verdict"], rows)
 
 
 def _difference(paper: Paper, gain: claims.Gain, column: str) -> tuple[float, str]:
@@ -187,7 +187,7 @@ def _baseline_share(paper: Paper) -> Iterable[str]:
         rival, best = paper.best(claims.RIVALS, column)
         baseline, svrn = _known(paper, "table1", "Baseline", column), _known(paper, "table1", "SVRN", column)
         rows.append([column, f"{_n(best)} ({rival})", f"{baseline - best:+.1f}", f"{svrn - baseline:+.1f}"])
-    yield from _table(["Column", "Best rival", "Baseline − rival", "SVRN − baseline"], rows)
+    yield markdown.table(["Column", "Best rival", "Baseline − rival", "SVRN − baseline"], rows)
 
 
 def _junk(paper: Paper) -> Iterable[str]:
@@ -206,14 +206,14 @@ def _junk(paper: Paper) -> Iterable[str]:
                 [f"{quoted.row} {test}", f"{_n(printed)}", f"{_n(corrected)}", f"{printed - corrected:.1f}", gap]
             )
     heads = ["Row", "Table 1 (junk kept)", "Junk removed", "Apart by", "SVRN's lead: as printed → corrected"]
-    yield from _table(heads, rows)
+    yield markdown.table(heads, rows)
     yield "Sources: " + "; ".join(f"{q.row}: {q.source}" for q in claims.QUOTED) + "."
 
 
 def _counts() -> Iterable[str]:
     yield "## Counts that differ from the releases"
     rows = [[c.what, f"{c.stated:,}", f"{c.released:,}", f"{c.stated - c.released:+,}"] for c in claims.COUNTS]
-    yield from _table(["What (IV-A)", "Stated", "Release", "Difference"], rows)
+    yield markdown.table(["What (IV-A)", "Stated", "Release", "Difference"], rows)
 
 
 def _lost_cell(paper: Paper) -> Iterable[str]:
@@ -243,7 +243,7 @@ def _cells() -> Iterable[str]:
     for alpha in (0.3, 0.2, 0.1, 0.05):
         exact = alpha * cells
         rows.append([f"{alpha:.0%}", f"{exact:g}", f"{round(exact)}", f"{round(exact) - 1}"])
-    yield from _table(["alpha", "n = alpha × 64", "rounded", "strictly above the n-th"], rows)
+    yield markdown.table(["alpha", "n = alpha × 64", "rounded", "strictly above the n-th"], rows)
 
 
 def _times(paper: Paper) -> Iterable[str]:
@@ -252,7 +252,7 @@ def _times(paper: Paper) -> Iterable[str]:
     for column in ("train.ms", "inference.ms"):
         svrn, baseline = _known(paper, "table7", "SVRN", column), _known(paper, "table7", "Baseline", column)
         rows.append([column, f"{svrn:g} / {baseline:g}", f"{svrn / baseline:.3f}"])
-    yield from _table(["Column", "SVRN / baseline", "Ratio"], rows)
+    yield markdown.table(["Column", "SVRN / baseline", "Ratio"], rows)
     train, inference = (
         _known(paper, "table7", "Baseline", "train.ms"),
         _known(paper, "table7", "Baseline", "inference.ms"),
@@ -273,8 +273,3 @@ def _known(paper: Paper, table: str, row: str, column: str) -> float:
 
 def _n(value: float) -> str:
     return as_reported(value, "mAP")
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterable[str]:
-    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
-    yield "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])

@@ -6,7 +6,7 @@ What no record says is answered so; nothing here is typed by hand for a study.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
@@ -21,6 +21,7 @@ from svrn.config.study import Run
 from svrn.config.tables import TIMINGS
 from svrn.files import write_text
 from svrn.reporting.cells import COMPLETE, NOT_RUN
+from svrn.reporting.markdown import table
 from svrn.reporting.suite import SuiteReport
 
 NOT_RECORDED = "not recorded"
@@ -88,7 +89,7 @@ def as_markdown(of: Checklist) -> str:
         "## Summary",
         *(f"**{head}.** {text}" for head, text in _summary(of)),
         "## Checklist",
-        _table(["Asked", "Answer"], list(_answers(of))),
+        table(["Asked", "Answer"], list(_answers(of))),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -123,12 +124,12 @@ def _summary(of: Checklist) -> Iterable[tuple[str, str]]:
 
 
 def _results(of: Checklist) -> Iterable[str]:
-    for table in of.report.study.tables:
-        found = of.report.statistics(table).comparisons
+    for name in of.report.study.tables:
+        found = of.report.statistics(name).comparisons
         if found:
             counts = Counter(one.verdict for one in found)
             said = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-            yield f"{table}: {len(found)} comparisons with the baseline, corrected for their number: {said}."
+            yield f"{name}: {len(found)} comparisons with the baseline, corrected for their number: {said}."
 
 
 def _cost(of: Checklist) -> str:
@@ -232,8 +233,8 @@ def _code(of: Checklist) -> str:
 
 
 def _licences(of: Checklist) -> Iterable[str]:
-    found = metadata.metadata("svrn")
-    yield f"code: {found.get('License-Expression') or found.get('License') or NOT_RECORDED}"
+    found = metadata.metadata("svrn").json
+    yield f"code: {found.get('license_expression') or found.get('license') or NOT_RECORDED}"
     own = [name for name, benchmark in of.report.study.benchmarks.items() if benchmark.embedded]
     if own:
         yield f"{', '.join(own)}: rendered by the code"
@@ -243,8 +244,3 @@ def _licences(of: Checklist) -> Iterable[str]:
     weights = {run.parameters.model.backbone.weights for run in of.report.study.runs.values()} - {"random"}
     if weights:
         yield f"weights that trainings start from ({', '.join(sorted(weights))}): {NOT_RECORDED}"
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
-    return "\n".join([*lines, *(f"| {' | '.join(text.replace('|', '/') for text in row)} |" for row in rows)])

@@ -13,16 +13,20 @@ import pandas as pd
 from svrn.config.parameters import RunParameters
 from svrn.config.study import Study, load_study
 from svrn.data.parquet import read_parquet
+from svrn.errors import UserError
 from svrn.files import write_text
 from svrn.ordinary import read_ordinary
 from svrn.reporting.audit import Paper
 from svrn.reporting.findings import CERTAINTIES, FINDINGS, PRACTICES, REFERENCE, Certainty, Finding
+from svrn.reporting.markdown import table
 from svrn.reporting.orders import Agreement, agreement
 
 SUITE = "rivals"
 MAIN = "veri776.mAP"
 NOT_YET = "not yet trained"
 _MOST = 1 << 24
+_CELLS = ("table", "row", "column", "mean", "std", "status", "run_keys")
+_DIFFERENCES = ("column", "first", "second", "difference", "low", "high", "seeds", "wins")
 OWN = ("Baseline", "SVRN")
 
 Columns = dict[str, dict[str, float]]  # column -> row -> number
@@ -58,15 +62,41 @@ class Record:
 
 
 def read_records(folder: Path) -> dict[str, Record]:
-    """The recorded suites by name, in alphabetical order."""
+    """The recorded suites by name, in alphabetical order.
+
+    Raises:
+        UserError: a file of a record is torn, or lacks what a record has.
+    """
     found = {}
     for file in sorted(folder.glob("*/cells.parquet")):
-        others = file.with_name("differences.parquet")
-        differences = read_parquet(others).to_pandas() if others.is_file() else None
-        environment = json.loads(read_ordinary(file.with_name("env.json"), _MOST).decode("utf-8"))
-        devices = tuple(sorted(environment.get("runs") or [environment["device"]["name"]]))
-        found[file.parent.name] = Record(file.parent.name, read_parquet(file).to_pandas(), differences, devices)
+        cells = _read(file, _CELLS)
+        if cells is None:
+            raise _broken(file, "no columns")
+        name, others = file.parent.name, file.with_name("differences.parquet")
+        differences = _read(others, _DIFFERENCES) if others.is_file() else None
+        found[name] = Record(name, cells, differences, _devices(file.with_name("env.json")))
     return found
+
+
+def _read(file: Path, wanted: Sequence[str]) -> pd.DataFrame | None:
+    """A table of a record; None of one without columns, as a suite of one row leaves for its differences."""
+    table = read_parquet(file)
+    absent = [name for name in wanted if name not in table.column_names]
+    if absent and table.num_columns:
+        raise _broken(file, f"column {absent[0]!r} is missing")
+    return table.to_pandas() if table.num_columns else None
+
+
+def _devices(file: Path) -> tuple[str, ...]:
+    try:
+        environment = json.loads(read_ordinary(file, _MOST).decode("utf-8"))
+        return tuple(sorted(environment.get("runs") or [environment["device"]["name"]]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _broken(file, f"not a run's environment: {error}") from None
+
+
+def _broken(file: Path, what: str) -> UserError:
+    return UserError(what, where=str(file), mend=f"python tools/record_suite.py {file.parent.name}")
 
 
 def write_reality_check(params: Path, records: Path, out: Path) -> None:
@@ -142,7 +172,7 @@ def _equal_conditions(paper: Paper, study: Study, record: Record | None) -> Iter
         ours = means.get(row.method, NOT_YET)
         rows.append([row.method, _n(number), ours, in_training or "none", at_test or "none"])
     heads = ["Row", "Table 1, VeRi-776 mAP", "Ours", "Labels in training", "Labels at test"]
-    yield _table(heads, rows)
+    yield table(heads, rows)
     yield "Labels are beside the vehicle's identity, as the row is built here."
 
 
@@ -180,21 +210,19 @@ def _kinds(names: Sequence[str]) -> str:
         kind, _, which = name.partition(":")
         kinds.setdefault(kind, []).append(which)
     texts = []
-    for kind, which in kinds.items():
-        few = ", ".join(which) if len(which) <= 3 else str(len(which))
-        texts.append(kind if which == [""] else f"{kind}: {few}")
+    for kind, own in kinds.items():
+        few = ", ".join(own) if len(own) <= 3 else str(len(own))
+        texts.append(kind if own == [""] else f"{kind}: {few}")
     return "; ".join(texts)
 
 
 def _findings(paper: Paper) -> Iterable[str]:
     yield "## What the rivals' own sources say"
+    heads = ["Sure", "What", "Cells: printed → found", "Evidence", "What follows"]
     for row in dict.fromkeys(finding.row for finding in FINDINGS):
         yield f"### {row}"
         own = [finding for finding in FINDINGS if finding.row == row]
-        yield _table(
-            ["Sure", "What", "Cells: printed → found", "Evidence", "What follows"],
-            [[f.certainty, f.what, _cells(paper, f), f.evidence, f.follows] for f in own],
-        )
+        yield table(heads, [[str(f.certainty), f.what, _cells(paper, f), f.evidence, f.follows] for f in own])
 
 
 def _cells(paper: Paper, finding: Finding) -> str:
@@ -226,13 +254,13 @@ def _leads(paper: Paper) -> Iterable[str]:
             rival, value = best_rival(made[column])
             line.append(f"{svrn - value:+.1f} ({rival} {_n(value)})".replace("-", "−"))
         rows.append(line)
-    yield _table(["Column", *(name for name, _ in steps)], rows)
+    yield table(["Column", *(name for name, _ in steps)], rows)
     yield REFERENCE
 
 
 def _practices() -> Iterable[str]:
     yield "## What makes printed numbers incomparable"
-    yield _table(["What", "Where"], [[one.what, one.where] for one in PRACTICES])
+    yield table(["What", "Where"], [[one.what, one.where] for one in PRACTICES])
 
 
 def _orders(paper: Paper, records: Mapping[str, Record]) -> Iterable[str]:
@@ -244,11 +272,11 @@ def _orders(paper: Paper, records: Mapping[str, Record]) -> Iterable[str]:
     real = corrected(printed(paper), CERTAINTIES[:2])
     mains = ("veri776.mAP", "vehicleid.S.CMC@1", "veriwild.S.mAP")
     rows = []
-    for one, other in combinations(mains, 2):
-        rows.append(
-            [f"printed {one}", f"printed {other}", *_agreement(agreement(*(printed(paper)[c] for c in (one, other))))]
-        )
-        rows.append([f"corrected {one}", f"corrected {other}", *_agreement(agreement(real[one], real[other]))])
+    as_printed = printed(paper)
+    for first, second in combinations(mains, 2):
+        for what, columns in (("printed", as_printed), ("corrected", real)):
+            found = agreement(columns[first], columns[second])
+            rows.append([f"{what} {first}", f"{what} {second}", *_agreement(found)])
     record = records.get(SUITE)
     for column in mains:
         ours = None if record is None else agreement(_of_table_1(record, column), real[column])
@@ -263,7 +291,7 @@ def _orders(paper: Paper, records: Mapping[str, Record]) -> Iterable[str]:
         found = one.agreement(other, MAIN)
         if found is not None and found.methods >= 5:
             rows.append([f"ours, {one.name}", f"ours, {other.name}", *_agreement(found)])
-    yield _table(["One order", "Another", "tau [95%]", "Methods", "p"], rows)
+    yield table(["One order", "Another", "tau [95%]", "Methods", "p"], rows)
     yield (
         "Corrected: with what is certain or likely put in. Rows of suites are matched by table and name, rows of the"
         " same runs counted once. The lines of printed numbers are of many groups, each with its own network and"
@@ -294,7 +322,7 @@ def _svrn(records: Mapping[str, Record]) -> Iterable[str]:
     for record in records.values():
         for row in _contrasts(record):
             rows.append([record.name, *row])
-    yield _table(["Suite", "SVRN less", "Points", "Interval", "Seeds won"], rows)
+    yield table(["Suite", "SVRN less", "Points", "Interval", "Seeds won"], rows)
     mixed = [f"{record.name} ({', '.join(record.devices)})" for record in records.values() if len(record.devices) > 1]
     if mixed:
         yield f"Trained on more than one class of device, whose share in a difference is not known: {'; '.join(mixed)}."
@@ -308,8 +336,8 @@ def _contrasts(record: Record) -> Iterable[list[str]]:
     svrn = scored.get(("table8", "SVRN"))
     rows = {one: row for (table, row), one in scored.items() if table == "table8" and row != "SVRN"}
     known = {f"{table}: {row}": one for (table, row), one in scored.items()}
-    table = record.differences
-    for row in table[table["column"] == MAIN].itertuples():
+    made = record.differences
+    for row in made[made["column"] == MAIN].itertuples():
         second = known.get(str(row.second))
         other = None if second is None else rows.get(second)
         if svrn is None or known.get(str(row.first)) != svrn or other is None:
@@ -329,8 +357,3 @@ def _contrasts(record: Record) -> Iterable[list[str]]:
 
 def _n(value: float | None) -> str:
     return "–" if value is None else f"{value:g}" if round(value, 1) != value else f"{value:.1f}"
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
-    return "\n".join([*lines, *(f"| {' | '.join(text.replace('|', '/') for text in row)} |" for row in rows)])

@@ -114,6 +114,7 @@ def as_text(found: Statistics) -> str:
             f" {one.p:.4f}: {one.verdict}; detectable {joint.detectable:.1f}"
         )
     for column, places in found.ranks.items():
-        for row, one in sorted(places.items(), key=lambda item: item[1].rank):
-            lines.append(f"{column}  rank {one.rank} [{one.low}, {one.high}] {row}, first in {100 * one.first:.0f}%")
+        for row, rank in sorted(places.items(), key=lambda item: item[1].rank):
+            place = f"rank {rank.rank} [{rank.low}, {rank.high}]"
+            lines.append(f"{column}  {place} {row}, first in {100 * rank.first:.0f}%")
     return "\n".join(lines) or "nothing to compare: no two complete rows"

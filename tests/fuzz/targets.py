@@ -31,6 +31,7 @@ from svrn.backbones.weights import read_weights
 from svrn.config.benchmark import Benchmark, Layout
 from svrn.config.documents import read_tree, validate
 from svrn.config.parameters import RunParameters
+from svrn.config.spaces import Spaces
 from svrn.config.suite import Settings, Suite
 from svrn.config.tables import Table
 from svrn.data import protocols
@@ -262,7 +263,7 @@ def _yaml(folder: Path, chance: Random) -> None:
     content = read_tree(broken)
     model = {"benchmarks": Benchmark, "suites": Suite, "tables": Table, "models": RunParameters}.get(kind)
     if model is None:
-        model = Settings if file.stem == "config" else RunParameters
+        model = {"config": Settings, "search-spaces": Spaces}.get(file.stem, RunParameters)
     made = validate(model, content, where=str(broken))
     json.dumps(made.model_dump(mode="json"), allow_nan=False)
 

@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 from scipy.stats import kendalltau
 
+from svrn.errors import UserError
 from svrn.reporting.audit import Paper
 from svrn.reporting.findings import CERTAINTIES, FINDINGS, PRACTICES
 from svrn.reporting.orders import agreement
-from svrn.reporting.reality import best_rival, corrected, printed, write_reality_check
+from svrn.reporting.reality import best_rival, corrected, printed, read_records, write_reality_check
 
 PARAMS, RECORDS = Path("params"), Path("results/recorded")
 
@@ -82,6 +83,19 @@ def test_a_record_takes_the_place_of_not_yet_trained(tmp_path: Path) -> None:
     assert "| 8 |" in order
     assert "| long | Baseline | +1.2 | [−0.5, +3.0] over both | 4 of 5 |" in page, "a record of today's form"
     assert "over vehicles, [" in page, "and of the older one"
+
+
+def test_records_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    shutil.copytree(RECORDS / "synthetic", tmp_path / "synthetic")
+    pd.DataFrame().to_parquet(tmp_path / "synthetic" / "differences.parquet")
+    assert read_records(tmp_path)["synthetic"].differences is None, "what a suite of one row leaves"
+    environment = tmp_path / "synthetic" / "env.json"
+    environment.write_text("{")
+    with pytest.raises(UserError, match="not a run's environment"):
+        read_records(tmp_path)
+    pd.DataFrame({"row": [1]}).to_parquet(tmp_path / "synthetic" / "cells.parquet")
+    with pytest.raises(UserError, match="column 'table' is missing"):
+        read_records(tmp_path)
 
 
 def test_tau_is_scipys_and_its_interval_holds_the_truth() -> None:

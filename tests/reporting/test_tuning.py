@@ -6,6 +6,7 @@ import itertools
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from hypothesis import given
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from svrn.cli import load
+from svrn.config.chosen import load_chosen
 from svrn.config.study import Study, load_study
 from svrn.errors import UserError
 from svrn.reporting.cells import COMPLETE, INCOMPLETE, NOT_RUN, Result
@@ -75,6 +77,23 @@ def test_the_digest_hangs_on_runs_and_scores() -> None:
     assert record_digest([one]) != record_digest([Draws("svrn", (1.0, 2.0), (("a",), ("b",)))])
     assert record_digest([one]) != record_digest([Draws("svrn", (1.0, None), (("a",), ("c",)))])
     assert one.best == 0 and one.drawn == []
+
+
+def test_committed_choices_follow_from_their_records() -> None:
+    for file in Path("params/chosen").glob("*.yaml"):
+        chosen = load_chosen(file.stem, Path("params"), str(file))
+        cells = pd.read_parquet(Path("results/recorded") / file.stem / "cells.parquet")
+        search = load_study(file.stem).suite.search
+        assert search is not None and set(chosen.models) == set(search.models)
+        found = []
+        for model, choice in chosen.models.items():
+            own = cells[(cells["table"] == f"search-{model}") & (cells["metric"] == search.choose_by)]
+            by_row = {row.row: row for row in own.itertuples()}
+            rows = [by_row[f"draw {number}"] for number in range(choice.draws)]
+            one = Draws(model, tuple(float(r.mean) for r in rows), tuple(tuple(r.run_keys) for r in rows))
+            assert choice.draw == one.best and choice.score == round(one.scores[one.best] or 0, 4)
+            found.append(one)
+        assert chosen.record == record_digest(found)
 
 
 def svrn(*words: str) -> str:

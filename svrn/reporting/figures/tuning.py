@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from svrn.reporting.figures.style import OURS, PAPER
 from svrn.reporting.tuning import Draws, expected_best
@@ -30,7 +31,9 @@ def draw_tuning(found: Sequence[Draws], metric: str, suite: str) -> Figure | Non
         draws = [point.draws for point in curve]
         low, high = [point.low for point in curve], [point.high for point in curve]
         axis.fill_between(draws, low, high, color=OURS.colour, alpha=0.2, linewidth=0, label="four of five such maxima")
-        axis.plot(draws, [point.mean for point in curve], color=OURS.colour, label="expected best of n draws")
+        mean = [point.mean for point in curve]
+        axis.plot(draws, mean, color=OURS.colour, marker=".", markersize=3, label="expected best of n draws")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         if one.scores[0] is not None:
             axis.axhline(one.scores[0], color=PAPER.colour, linestyle="--", linewidth=0.9, label="the defaults")
         axis.set_title(one.model, fontsize=8)
