@@ -24,7 +24,7 @@ class Backbone(Strict):
     )
     weights: Literal["imagenet", "random", "file"] = Field("imagenet", description="what it starts from")
     file: str | None = Field(None, description="weights file (safetensors or a plain state dict) for weights: file")
-    file_digest: str | None = Field(None, description="sha256 of that file: a run is known by it, not by the file's path")
+    file_digest: str | None = Field(None, description="sha256 of that file; a run is known by it, not by its path")
     last_stride: Literal[1, 2] = Field(1, description="stride of block 4 (1: X is 16x16 at 256 px)")
     frozen_blocks: int = Field(0, ge=0, le=4, description="first blocks kept as they are, statistics too")
 

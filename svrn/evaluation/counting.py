@@ -218,11 +218,11 @@ class Counter:
     def _none_yet(self, kept: Flags, within: float) -> _Sums:
         judged = self._halves is not None or len(self._thresholds) > 0
         levels = levels_above(kept) if judged else np.array([BINS])
-        counts, *tables = (
+        counts, by_query, by_item = (
             np.zeros((rows, columns), dtype=np.int64)
             for rows, columns in ((3, BINS), (len(self._order), len(levels)), (len(self._items), len(levels)))
         )
-        return _Sums(kept, within, levels, counts, *tables, threading.Lock())
+        return _Sums(kept, within, levels, counts, by_query, by_item, threading.Lock())
 
     def _block(self, sums: _Sums, asked: range, tiles: Iterator[tuple[slice, Block]]) -> list[_Found]:
         here = (self._own_places >= asked.start) & (self._own_places < asked.stop)
