@@ -103,24 +103,29 @@ def _summary(of: Checklist) -> Iterable[tuple[str, str]]:
     yield "Scope", suite.description
     yield (
         "Method",
-        f"{len(of.methods)} methods ({', '.join(of.methods)}) as rows of {len(report.study.tables)} tables, seeds"
+        f"{_count(len(of.methods), 'method')} ({', '.join(of.methods)}) as rows of"
+        f" {_count(len(report.study.tables), 'table')}, seeds"
         f" {', '.join(map(str, suite.seeds))}, in one code base with the same data, batches and evaluation.",
     )
     yield "Results", f"{counted} cells. {' '.join(_results(of)) or 'No table has a baseline to compare with yet.'}"
     easy = sum(not about.readings for about in of.methods.values())
     yield (
         "What was easy",
-        f"{len(of.trained) - len(restarts)} of {len(of.trained)} trainings ended without being stopped; {easy} methods"
-        " needed no reading of ours.",
+        f"{len(of.trained) - len(restarts)} of {_count(len(of.trained), 'training')} ended without being stopped;"
+        f" methods that needed no reading of ours: {easy}.",
     )
-    hard = f"{readings} decisions that the sources leave open are readings of ours (`svrn methods NAME`)"
+    hard = f"readings of ours where the sources leave a decision open: {readings} (`svrn methods NAME`)"
     missing = states[NOT_RUN]
     yield (
         "What was hard",
-        f"{hard}; {len(restarts)} trainings were stopped and gone on with, {sum(restarts)} times in all; {missing}"
-        " cells are not there yet.",
+        f"{hard}; trainings that were stopped and gone on with: {len(restarts)}, {sum(restarts)} times in all; cells"
+        f" that are not there yet: {missing}.",
     )
     yield "Cost", _cost(of)
+
+
+def _count(number: int, of: str) -> str:
+    return f"{number} {of}{'' if number == 1 else 's'}"
 
 
 def _results(of: Checklist) -> Iterable[str]:

@@ -167,6 +167,19 @@ def test_ranks_say_how_sure_the_order_is() -> None:
         ranks({"base": base, "fewer": Crossed(base.sums[:2], base.sizes)})
 
 
+def test_intervals_of_ranks_hold_the_true_rank() -> None:
+    rng, held = np.random.default_rng(7), 0
+    for _ in range(100):
+        vehicles = rng.normal(50, 10, 40)
+        methods = {}
+        for name, mean in (("first", 2.0), ("second", 1.0), ("third", 0.0), ("fourth", -1.0)):
+            own = mean + rng.normal(0, 0.7, (5, 1)) + rng.normal(0, 2, 40) + rng.normal(0, 2, (5, 40))
+            methods[name] = Crossed(vehicles + own, np.ones(40))
+        found = ranks(methods, 200)
+        held += sum(one.low <= place <= one.high for place, one in enumerate(found.values(), start=1))
+    assert held / 400 >= 0.94, held / 400
+
+
 def test_one_methods_own_values() -> None:
     values, clusters, names = query_values(table(np.array([0.1, 0.9, 0.3]), np.array([7, 3, 7])))
     assert values[:, 0].tolist() == pytest.approx([10, 90, 30]) and names[clusters].tolist() == [7, 3, 7]

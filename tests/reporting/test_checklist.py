@@ -51,7 +51,7 @@ def test_restarts_energy_and_a_search_are_told(small_project: Path) -> None:
     assert set(load_study("fake").runs) == set(study.runs), "the chosen rate is the suite's own"
     text = as_markdown(Checklist(load_report("fake")))
     found = answers(text)
-    assert "2 trainings were stopped and gone on with" in text
+    assert "trainings that were stopped and gone on with: 2, 2 times in all" in text
     assert f"2.000 kWh, measured in 1 of {len(study.runs)} trainings" in found["Device-hours"]
     assert found["Memory"] == "at most 3.00 GiB in a training" and "on A card" in found["Device-hours"]
     assert "svrn: training.optimisation.lr log-uniform 0.0008 to 0.0128" in found["Ranges searched"]
