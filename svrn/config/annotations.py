@@ -142,8 +142,10 @@ def check_side(sidecar: Path, columns: SideColumns, part: Part) -> dict[str, Any
         if name not in there:
             near = [each for each in there if each.split(":")[0] == name.split(":")[0]]
             mend = _PARSER if name in parsed_columns() else suggestion(name, near) if near else _HOW
-            if name.startswith("attribute:") and near:
-                mend = f"it has {', '.join(near)}: name those under method.attributes in the model's overlay"
+            own = [each for each in near if each in _OF_A_VEHICLE]
+            if name in _OF_A_VEHICLE and own:
+                told = " and ".join(each.partition(":")[2] for each in own)
+                mend = f"its labels tell {told}: name those under method.attributes in the model's overlay"
             raise Lacking(benchmark, name, "its side information has no such column", mend, str(sidecar))
         counted = there[name][part]
         missing, images = counted["missing"], counted["missing"] + counted["known"]
@@ -198,6 +200,7 @@ def read_sidecar(sidecar: Path) -> dict[str, Any]:
     return content
 
 
+_OF_A_VEHICLE = ("attribute:colour", "attribute:type", "attribute:model")
 _PARSER = "annotations: {parser: KEY} in its YAML; docs/part-parser.md says which parser there is"
 _HOW = "docs/side-information.md says what can be imported, and how"
 

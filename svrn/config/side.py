@@ -52,7 +52,7 @@ class SideColumns:
         found = [name for name in ("camera", "viewpoint") if getattr(self, name)]
         if self.attributes:
             found.append(f"attribute{'s' if len(self.attributes) > 1 else ''} {' and '.join(self.attributes)}")
-        found += [
-            f"{len(getattr(self, kind))} {kind}" for kind in ("keypoints", "boxes", "masks") if getattr(self, kind)
-        ]
+        for kind, one in (("keypoints", "keypoint"), ("boxes", "box"), ("masks", "mask")):
+            if count := len(getattr(self, kind)):
+                found.append(f"{count} {kind if count > 1 else one}")
         return ", ".join(found)

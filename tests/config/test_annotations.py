@@ -78,6 +78,23 @@ def test_what_may_lack_does(tmp_path: Path, columns: SideColumns, missing: dict[
     assert side_digest(sidecar(tmp_path, **missing), columns, "train") is not None
 
 
+def test_an_attribute_that_labels_do_not_tell_is_mended_by_those_that_they_do(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="garage lacks attribute type") as refused:
+        check_side(sidecar(tmp_path), SideColumns(attributes=("colour", "type")), "train")
+    assert refused.value.mend == "its labels tell colour: name those under method.attributes in the model's overlay"
+    with pytest.raises(UserError, match="garage lacks attribute view") as refused:
+        check_side(sidecar(tmp_path), SideColumns(attributes=("view",)), "train")
+    assert "side-information.md" in str(refused.value.mend) or "did you mean" in str(refused.value.mend)
+
+
+def test_side_columns_in_words() -> None:
+    asked = SideColumns(
+        camera=True, attributes=("colour", "type"), keypoints=("logo_front", "logo_rear"), masks=("roof",)
+    )
+    assert asked.in_words() == "camera, attributes colour and type, 2 keypoints, 1 mask"
+    assert SideColumns(attributes=("view",)).in_words() == "attribute view"
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"columns": {"a": {}}}', '{"columns": []}', "null"])
 def test_a_broken_sidecar_is_one_message(tmp_path: Path, content: str) -> None:
     file = tmp_path / "annotations.json"
