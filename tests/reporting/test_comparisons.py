@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import sqlite3
-import statistics
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from svrn.evaluation.intervals import Interval, PairedDifference, SeedInterval, query_intervals
+from svrn.evaluation.intervals import query_intervals
+from svrn.evaluation.joint import Joint
 from svrn.reporting.cells import COMPLETE, INCOMPLETE, Result
 from svrn.reporting.csvtable import as_csv
-from svrn.reporting.intervals import Comparisons, Difference, Intervals, pool
+from svrn.reporting.intervals import Comparisons, Intervals, pool, sign
 from svrn.reporting.provenance import evidence
 from svrn.reporting.records import MLFLOW_STORE, MLFLOW_TAG, Records
 from svrn.reporting.sheet import make_sheet
@@ -45,6 +45,10 @@ class Seeded:
         return Path(self.key)
 
     @property
+    def run(self) -> str:
+        return self.key
+
+    @property
     def embedding(self) -> Any:
         return self
 
@@ -63,8 +67,11 @@ def seeded(method: str, *seeds: int) -> list[Any]:
 class Scores:
     """In the place of the records: per-query results by an evaluation's key."""
 
-    def __init__(self, tables: dict[str, pd.DataFrame]) -> None:
-        self.tables, self.told = tables, []
+    def __init__(self, tables: dict[str, pd.DataFrame], devices: dict[str, dict[str, str]] | None = None) -> None:
+        self.tables, self.devices, self.told = tables, devices or {}, []
+
+    def device(self, run: str) -> dict[str, str]:
+        return self.devices.get(run, {})
 
     def scores(self, evaluation: Seeded) -> pd.DataFrame | None:
         return self.tables.get(evaluation.key)
@@ -114,16 +121,14 @@ def test_a_difference_is_first_less_second_over_the_seeds_that_both_have() -> No
     comparisons = Comparisons(records)
     found = comparisons.of(seeded("a", 0, 1, 2), seeded("b", 2, 0), "mAP")
     assert found is not None and (found.count, found.wins) == (2, 1)
-    assert found.paired.difference.value == pytest.approx((10 - 1) / 2)
-    assert found.seeds.mean == pytest.approx(4.5)
-    assert found.seeds.std == pytest.approx(statistics.stdev([10, -1]))
-    assert (found.paired.queries, found.paired.vehicles) == (12, 3)
+    assert found.joint.value == pytest.approx((10 - 1) / 2)
+    assert (found.joint.seeds, found.joint.vehicles) == (2, 3)
     turned = comparisons.of(seeded("b", 0, 2), seeded("a", 2, 0, 1), "mAP")
-    assert turned is not None and turned.paired.difference.value == pytest.approx(-4.5) and turned.wins == 1
+    assert turned is not None and turned.joint.value == pytest.approx(-4.5) and turned.wins == 1
     halved = comparisons.of(seeded("a", 0, 1, 2), seeded("b", 2, 0), "mINP")
-    assert halved is not None and halved.paired.difference.value == pytest.approx(2.25)
+    assert halved is not None and halved.joint.value == pytest.approx(2.25)
     same = comparisons.of(seeded("a", 0), seeded("a", 0), "mAP")
-    assert same is not None and (same.wins, same.count, same.certain) == (0, 1, 0)
+    assert same is not None and (same.wins, same.count, same.joint.value) == (0, 1, 0)
     assert comparisons.of(seeded("a", 1), seeded("b", 0, 2), "mAP") is None, "no seed in common"
     assert comparisons.of(seeded("a", 0), seeded("c", 0), "mAP") is None, "not scored"
     assert records.told == []
@@ -135,25 +140,23 @@ def test_methods_scored_on_other_queries_are_not_compared_and_that_is_said() -> 
     assert len(records.told) == 1 and "not of the same queries" in records.told[0]
 
 
+def test_trainings_on_other_classes_of_device_are_not_compared() -> None:
+    one, other = {"name": "EPYC", "capability": "AVX512"}, {"name": "EPYC", "capability": "AVX2"}
+    devices = {"a 0": one, "b 0": other, "a 2": one, "b 2": one}
+    records: Any = Scores(TABLES, devices)
+    found = Comparisons(records).of(seeded("a", 0, 2), seeded("b", 0, 2), "mAP")
+    assert found is not None and found.count == 1 and found.joint.value == pytest.approx(-1)
+    assert len(records.told) == 1 and "EPYC (AVX512)" in records.told[0] and "EPYC (AVX2)" in records.told[0]
+    unknown: Any = Scores(TABLES, {"a 0": one})
+    both = Comparisons(unknown).of(seeded("a", 0, 2), seeded("b", 0, 2), "mAP")
+    assert both is not None and both.count == 2, "of one that does not say nothing is known"
+
+
 @pytest.mark.parametrize(
-    ("vehicles", "seeds", "certain"),
-    [
-        ((1, 2), (0.5, 3), 1),
-        ((1, 2), (None, None), 1),
-        ((1, 2), (-0.5, 3), 0),
-        ((-1, 2), (0.5, 3), 0),
-        ((-2, -1), (-3, -0.5), -1),
-        ((-2, -1), (None, None), -1),
-        ((-2, -1), (-3, 0.5), 0),
-        ((-2, 1), (-3, -0.5), 0),
-        ((0, 2), (0.5, 3), 0),
-    ],
+    ("value", "p", "shown"), [(2, 0.04, 1), (2, 0.05, 1), (2, 0.06, 0), (-2, 0.04, -1), (-2, 0.5, 0), (2, 0.94, 0)]
 )
-def test_a_difference_is_shown_where_both_intervals_leave_zero_out(
-    vehicles: tuple[float, float], seeds: tuple[float | None, float | None], certain: int
-) -> None:
-    paired = PairedDifference("mAP", Interval(1.0, *vehicles), 0.9, 10, 5)
-    assert Difference(paired, SeedInterval(1.0, None, *seeds), 1, 2).certain == certain
+def test_a_difference_is_shown_where_its_p_value_is_small(value: float, p: float, shown: int) -> None:
+    assert sign(Joint(value, value - 1, value + 1, 0.5, 2.0, 1.7, 0.9, 1.0, 5, 60), p) == shown
 
 
 def test_an_interval_is_of_its_own_scorings() -> None:
