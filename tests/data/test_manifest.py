@@ -229,3 +229,14 @@ def test_a_number_that_stands_for_not_known_is_no_vehicle_and_no_camera(
     )
     with pytest.raises(UserError, match="1 images have a vehicle below 0, the first is 'b'"):
         read_manifest(tmp_path / "own.parquet")
+
+
+@pytest.mark.parametrize(("texts", "refused"), [(["7", "007"], True), (["7", "8"], False), (["07", "07"], False)])
+def test_two_spellings_of_one_number_are_not_one_vehicle(tmp_path: Path, texts: list[str], refused: bool) -> None:
+    own = pa.table({"image": ["a", "b"], "vehicle": texts, "split": ["train"] * 2})
+    pq.write_table(own, tmp_path / "own.parquet")
+    if refused:
+        with pytest.raises(UserError, match="2 different texts that are 1 different numbers"):
+            read_manifest(tmp_path / "own.parquet")
+    else:
+        assert read_manifest(tmp_path / "own.parquet").table["vehicle"].tolist() == [int(text) for text in texts]
