@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from svrn.data import parquet as parquet_module
+from svrn.data.benchmarks.csvlists import read_csv
 from svrn.data.benchmarks.findings import (
     LABEL_CONFLICT,
     LINES_LOST,
@@ -282,3 +283,24 @@ def test_a_query_of_veri_wild_leaves_its_own_gallery_and_no_other(tmp_path: Path
     assert release.rows["00001/1.jpg"].memberships == {Membership("S", "query"), Membership("M", "gallery")}
     assert release.rows["00001/2.jpg"].memberships == {Membership("S", "gallery")}
     assert count(release, QUERY_IN_GALLERY) == release.aside == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "separator"),
+    [
+        ("image;vehicle;a note, with, many, commas, in it", ";"),
+        ("image,vehicle,one;two;three;four;five", ","),
+        ("image\tvehicle\tx,y,z,w", "\t"),
+        ('"Image"|"Vehicle"|a;b;c;d', "|"),
+        ("nothing,that;is;known", ","),
+    ],
+)
+def test_a_separator_is_known_by_the_columns_that_a_list_may_have(tmp_path: Path, header: str, separator: str) -> None:
+    (tmp_path / "list.csv").write_text(header + "\n" + separator.join(["a.jpg", "7", "note"]) + "\n")
+    names, _, rows = read_csv(tmp_path / "list.csv", ("image", "vehicle", "camera"))
+    if "nothing" not in header:
+        assert names[:2] == ["image", "vehicle"] and len(names) == 3
+        ((_, record),) = rows
+        assert isinstance(record, dict) and (record["image"], record["vehicle"]) == ("a.jpg", "7")
+    else:
+        assert len(names) == 2
