@@ -98,5 +98,6 @@ def test_no_two_mutants_share_a_name() -> None:
 def test_the_page_says_how_many_there_are_and_names_every_list() -> None:
     made = lists()
     page = " ".join((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split())
-    assert f"{sum(map(len, made.values()))} patches in {len(made)} of them" in page
+    said = f"{sum(map(len, made.values()))} patches in {len(made)} of them"
+    assert said in page, f"CONTRIBUTING.md: {said}"
     assert all(name in page.partition("stand in tests/mutants")[2] for name in made)

@@ -115,7 +115,7 @@ def _no_weights(name: str, error: Exception) -> UserError:
     return UserError(
         f"cannot get the ImageNet weights of {name}: {error}",
         where="model.backbone.weights",
-        mend="name a copy with weights: file and file: PATH, or use weights: random",
+        mend="name a copy with weights: file, file: PATH and file_digest: its sha256, or use weights: random",
     )
 
 

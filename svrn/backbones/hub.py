@@ -25,5 +25,6 @@ def fetch_state(url: str) -> dict[str, Tensor]:
         raise UserError(
             f"cannot get the ImageNet weights {url}: {error}",
             where="model.backbone.weights",
-            mend=f"put that file into {folder}, or name a copy (weights: file, file: PATH), or use weights: random",
+            mend=f"put that file into {folder}, or name a copy (weights: file, file: PATH, file_digest: its sha256), or"
+            " use weights: random",
         ) from error

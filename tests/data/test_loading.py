@@ -1,5 +1,6 @@
 """Decoding, the packed cache, augmentation and batches."""
 
+import os
 import threading
 
 import numpy as np
@@ -231,3 +232,36 @@ def test_a_batchs_images_are_augmented_by_seed_epoch_image_and_how_often_it_came
         assert torch.equal(batches.batch(number).images, wanted)
         assert batches.batch(number).rows.tolist() == rows.tolist()
     assert again > 3, "images that come a second time in an epoch"
+
+
+def test_an_image_without_a_digest_is_another_when_its_file_was_written_again(manifest):
+    table = manifest.table.assign(digest=pd.array([None] * len(manifest.table), dtype="string"))
+    one = Manifest(table, manifest.root, "things")
+    before = training_images(one).fingerprints
+    assert len(set(before)) == 48 and training_images(one).fingerprints == before
+    file = manifest.root / "007.jpg"
+    data, status = file.read_bytes(), file.stat()
+    file.write_bytes(data[::-1])  # as long as it was
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    after = training_images(one).fingerprints
+    assert sum(a != b for a, b in zip(before, after, strict=True)) == 1
+
+
+@pytest.mark.parametrize("change", ["longer", "of another shape", "of another type", "without a header"])
+def test_a_cache_that_is_not_what_was_written_is_made_again(manifest, tmp_path, change):
+    images = training_images(manifest)
+    packed(images.files, images.fingerprints, 32, "bicubic", tmp_path / "cache")
+    file = next((tmp_path / "cache").glob("*.npy"))
+    whole = file.read_bytes()
+    array = np.load(file)
+    if change == "longer":
+        file.write_bytes(whole + b"\0")
+    elif change == "of another shape":
+        np.save(file, array.reshape(96, 3, 16, 32))
+    elif change == "of another type":
+        np.save(file, array.view(np.int8))
+    else:
+        file.write_bytes(bytes(len(whole)))
+    assert file.read_bytes() != whole
+    found = packed(images.files, images.fingerprints, 32, "bicubic", tmp_path / "cache")
+    assert file.read_bytes() == whole and (found == array).all()

@@ -209,3 +209,34 @@ def test_nothing_is_written_of_a_broken_one(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="more than once"):
         write_manifest(made(frame, tmp_path), tmp_path / "m.parquet")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("column", ["vehicle", "camera"])
+@pytest.mark.parametrize("number", [-1, -7])
+def test_a_number_that_stands_for_not_known_is_no_vehicle_and_no_camera(
+    tmp_path: Path, column: str, number: int
+) -> None:
+    """Three images of vehicle -1 would be one vehicle: a number below 0 is refused, 0 is one as any other."""
+    rows = small()
+    rows.loc[[0, 2], column] = number
+    with pytest.raises(UserError, match=rf"2 images have a {column} below 0, the first is 'a\.jpg'"):
+        write_manifest(Manifest(rows, tmp_path, "b"), tmp_path / "m.parquet")
+    rows[column] = rows[column].abs()
+    write_manifest(Manifest(rows, tmp_path, "b"), tmp_path / "m.parquet")
+    pq.write_table(
+        pa.table({"image": ["a", "b"], "vehicle": [0, number], "camera": [0, number], "split": ["train"] * 2}),
+        tmp_path / "own.parquet",
+    )
+    with pytest.raises(UserError, match="1 images have a vehicle below 0, the first is 'b'"):
+        read_manifest(tmp_path / "own.parquet")
+
+
+@pytest.mark.parametrize(("texts", "refused"), [(["7", "007"], True), (["7", "8"], False), (["07", "07"], False)])
+def test_two_spellings_of_one_number_are_not_one_vehicle(tmp_path: Path, texts: list[str], refused: bool) -> None:
+    own = pa.table({"image": ["a", "b"], "vehicle": texts, "split": ["train"] * 2})
+    pq.write_table(own, tmp_path / "own.parquet")
+    if refused:
+        with pytest.raises(UserError, match="2 different texts that are 1 different numbers"):
+            read_manifest(tmp_path / "own.parquet")
+    else:
+        assert read_manifest(tmp_path / "own.parquet").table["vehicle"].tolist() == [int(text) for text in texts]

@@ -19,6 +19,7 @@ from svrn.evaluation.evaluator import evaluate
 from svrn.training import train
 from svrn.training.checkpoints import steps_saved
 from svrn.training.distributed import Group, gather, join_group, with_global_batch_norm
+from svrn.training.records import read_events
 
 TWENTY_STEPS = {
     "training": {
@@ -60,6 +61,9 @@ def test_the_same_losses_on_any_number_of_processes(alone, patterns, tmp_path, w
     assert np.allclose(losses(tmp_path), alone, rtol=1e-5, atol=1e-5)
     record = json.loads((tmp_path / "run.json").read_text())
     assert record["devices"] == world
+    events = read_events(tmp_path / "events.jsonl")
+    epoch, end = (max(e["elapsed"] for e in events if e["event"] == kind) for kind in ("epoch", "end"))
+    assert world * epoch <= record["device_seconds"] <= world * end + 0.01, "each device's seconds count"
 
 
 def test_random_masks_are_the_same_on_two_processes(patterns, tmp_path):
@@ -159,3 +163,20 @@ def test_global_batch_norm_is_batch_norm_of_the_whole(tmp_path, shape):
         for name, parameter in network.named_parameters():
             assert torch.allclose(found[f"gradient of {name}"], parameter.grad, atol=1e-4)
     assert torch.allclose(torch.cat([found["part"] for found in parts]), values.grad, atol=1e-5)
+
+
+@pytest.mark.parametrize("cuda", [False, True])
+def test_a_norm_over_all_processes_is_the_norm_that_it_was(cuda):
+    network = nn.Sequential(nn.BatchNorm2d(3, eps=0.1, momentum=0.3), nn.Sequential(nn.BatchNorm1d(2, affine=False)))
+    for buffer in network.buffers():
+        buffer.fill_(7)
+    network[1].eval()
+    before = dict(network.state_dict())
+    with_global_batch_norm(network, cuda)
+    first, second = network[0], network[1][0]
+    assert first.training and not second.training, "frozen blocks stay in evaluation mode"
+    assert (first.eps, first.momentum, second.affine) == (0.1, 0.3, False)
+    after = network.state_dict()
+    assert list(after) == list(before) and all(after[name] is not None for name in before)
+    assert all(torch.equal(after[name], one) for name, one in before.items())
+    assert first.weight.requires_grad and type(first) is not nn.BatchNorm2d

@@ -81,6 +81,17 @@ def test_rates_fall_towards_the_image_layer_by_layer_of_a_transformer():
     assert {rate for name, rate in rates.items() if not name.startswith("trunk.")} == {1.0}
 
 
+def test_everything_decays_alike_and_what_losses_learn_is_new() -> None:
+    network, losses = build_network(MODEL, 4), torch.nn.Linear(3, 2)
+    losses.bias.requires_grad_(False)
+    for decay in (1.0, 0.5):
+        groups = parameter_groups(network, Optimisation(weight_decay=0.02, layer_decay=decay), losses)
+        assert {group["weight_decay"] for group in groups} == {0.02}
+        held = {id(one): group["name"] for group in groups for one in group["params"]}
+        assert held[id(losses.weight)] == "new" and id(losses.bias) not in held
+        assert held.keys() == {id(one) for one in network.parameters()} | {id(losses.weight)}
+
+
 def test_rates_fall_after_milestones():
     options = Optimisation(epochs=10, milestones=(4, 7), gamma=0.1)
     rates = [rate_factor(options, step, 3) for step in range(30)]

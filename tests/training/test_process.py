@@ -75,6 +75,7 @@ def test_seconds_are_added_over_restarts(tmp_path):
     lines = [("start", 1.0), ("epoch", 8.0), ("start", 1.0), ("checkpoint", 4.0)]
     events = [{"event": event, "elapsed": elapsed} for event, elapsed in lines]
     assert seconds_before(events) == (12.0, 2)
+    assert seconds_before([*events, {"event": "start", "elapsed": 0.5}, {"event": "end", "elapsed": 2.0}]) == (14.0, 3)
     assert seconds_before([]) == (0.0, 0)
 
 

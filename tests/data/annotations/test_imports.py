@@ -15,7 +15,7 @@ from scipy.io import savemat
 
 from svrn.config.benchmark import AnnotationSources
 from svrn.data.annotations.imports import check_sources, import_all, with_sources
-from svrn.data.annotations.imports.keypoints import POINTS
+from svrn.data.annotations.imports.keypoints import ORIENTATIONS, POINTS
 from svrn.data.annotations.names import KEYPOINTS
 from svrn.data.annotations.table import Annotations, Numbers, Texts
 from svrn.data.benchmarks.findings import Findings
@@ -420,3 +420,36 @@ def test_the_command_lines_sources_come_after_the_files() -> None:
         with_sources(None, ["file=a", "file=b"])
     with pytest.raises(UserError, match="no import is called 'viewpoints'"):
         with_sources(None, ["viewpoints=x"])
+
+
+#: The key-points of VeRi-776 as their authors number them, each with our name.
+NUMBERED = {
+    "left-front wheel": "wheel_1_left",
+    "left-back wheel": "wheel_2_left",
+    "right-front wheel": "wheel_1_right",
+    "right-back wheel": "wheel_2_right",
+    "right fog lamp": "fog_lamp_right",
+    "left fog lamp": "fog_lamp_left",
+    "right headlight": "headlight_right",
+    "left headlight": "headlight_left",
+    "front auto logo": "logo_front",
+    "front license plate": "plate_front",
+    "left rear-view mirror": "mirror_left",
+    "right rear-view mirror": "mirror_right",
+    "right-front corner of vehicle top": "windscreen_head_right",
+    "left-front corner of vehicle top": "windscreen_head_left",
+    "left-back corner of vehicle top": "roof_end_left",
+    "right-back corner of vehicle top": "roof_end_right",
+    "left rear lamp": "tail_light_left",
+    "right rear lamp": "tail_light_right",
+    "rear auto logo": "logo_rear",
+    "rear license plate": "plate_rear",
+}
+
+
+def test_key_points_and_directions_are_those_that_the_authors_number() -> None:
+    assert tuple(NUMBERED.values()) == POINTS
+    numbers = {0: "front", 1: "rear", 2: "left", 3: "left front", 4: "left rear", 5: "right", 6: "right front"}
+    numbers[7] = "right rear"
+    for number, words in numbers.items():
+        assert set(words.split()) == set(ORIENTATIONS[number].split("_"))

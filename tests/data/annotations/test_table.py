@@ -161,3 +161,19 @@ def test_lists_of_any_kind_are_read(tmp_path: Path) -> None:
     assert isinstance(column, Numbers)
     assert column.values.tolist() == [[0.5, 0.25, 1.0], [0.0, 0.0, 0.0]]
     assert column.known.tolist() == [True, False]
+
+
+def test_nothing_known_and_nothing_there_are_two_things(tmp_path: Path) -> None:
+    """Zeros that were told and zeros that stand for what was not: other values, other digests."""
+    manifest = manifest_in(tmp_path / "b")
+    digests = []
+    for known in (True, False):
+        made = some_annotations(manifest)
+        values = np.zeros_like(made.columns["mask:front"].values)
+        made.columns["mask:front"] = Numbers(
+            values, np.arange(len(values)) % 3 > 0 if known else np.arange(len(values)) > 0
+        )
+        write_annotations(made, manifest, tmp_path / "b")
+        content = read_sidecar(tmp_path / "b" / "annotations.json")
+        digests.append((content["columns"]["mask:front"]["train"]["digest"], content["content"]))
+    assert digests[0][0] != digests[1][0] and digests[0][1] != digests[1][1]

@@ -14,11 +14,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from svrn.data import parquet as parquet_module
-from svrn.data.benchmarks.findings import LINES_LOST, LIST_LINE, LISTED_TWICE
+from svrn.data.benchmarks.csvlists import read_csv
+from svrn.data.benchmarks.findings import (
+    LABEL_CONFLICT,
+    LINES_LOST,
+    LIST_LINE,
+    LISTED_TWICE,
+    QUERY_IN_GALLERY,
+    Findings,
+)
 from svrn.data.benchmarks.listing import read_listing
-from svrn.data.benchmarks.rows import Release
+from svrn.data.benchmarks.rows import Entry, Release
+from svrn.data.benchmarks.veriwild import _query_only
 from svrn.data.embeddings import read_embeddings
-from svrn.data.manifest import read_manifest
+from svrn.data.manifest import Membership, read_manifest
 from svrn.errors import UserError
 
 KINDS = {
@@ -228,3 +237,70 @@ def test_every_row_is_kept_or_named(
         assert count(release, LISTED_TWICE) >= len(given_names) - len({name.strip() for name in given_names})
         releases.append(release.rows)
     assert releases[0] == releases[1]
+
+
+@pytest.mark.parametrize(("read", "said"), [(3, 0), (4, 1), (2, 1)])
+def test_lines_that_are_neither_kept_nor_left_out_are_found_and_so_is_what_came_from_none(
+    tmp_path: Path, read: int, said: int
+) -> None:
+    release = Release("veri776", tmp_path, Findings())
+    entries = [Entry(f"{number}.jpg", f"a/{number}.jpg", 1, 1, number) for number in (1, 2, 2)]
+    release.add(entries, Membership(None, "train"), tmp_path / "list.txt")  # two kept, one left out
+    release.read = read
+    release.count()
+    assert count(release, LINES_LOST) == said
+
+
+@pytest.mark.parametrize(("vehicle", "camera", "kept"), [(1, 1, True), (2, 1, False), (1, 2, False), (1, None, False)])
+def test_an_image_of_two_lists_has_one_vehicle_and_one_camera(
+    tmp_path: Path, vehicle: int, camera: int | None, kept: bool
+) -> None:
+    release = Release("veri776", tmp_path, Findings())
+    query, gallery = Membership("test", "query"), Membership("test", "gallery")
+    release.add([Entry("1.jpg", "a/1.jpg", 1, 1, 1)], gallery, tmp_path / "gallery.txt")
+    release.add([Entry("1.jpg", "b/1.jpg", vehicle, camera, 1)], query, tmp_path / "query.txt")
+    assert release.rows["1.jpg"].memberships == ({query, gallery} if kept else {gallery})
+    assert count(release, LABEL_CONFLICT) == release.aside == (0 if kept else 1)
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"), [(["7", "7"], 0), (["7", "07"], 1), (["007", "7", "07"], 2), (["7", "8"], 0)]
+)
+def test_one_number_in_two_spellings_is_asked_about(tmp_path: Path, texts: list[str], said: int) -> None:
+    release = Release("veri776", tmp_path, Findings())
+    for line, text in enumerate(texts):
+        release.check_spelling(text, int(text), f"list.txt:{line}")
+    assert count(release, LABEL_CONFLICT) == said
+
+
+def test_a_query_of_veri_wild_leaves_its_own_gallery_and_no_other(tmp_path: Path) -> None:
+    release = Release("veriwild", tmp_path, Findings())
+    for test, role in (("S", "query"), ("S", "gallery"), ("M", "gallery")):
+        entries = [Entry("00001/1.jpg", "images/00001/1.jpg", 1, 1, 1)]
+        release.add(entries, Membership(test, role), tmp_path / f"{test}.txt")
+    release.add([Entry("00001/2.jpg", "images/00001/2.jpg", 1, 2, 2)], Membership("S", "gallery"), tmp_path / "S2.txt")
+    _query_only(release)
+    assert release.rows["00001/1.jpg"].memberships == {Membership("S", "query"), Membership("M", "gallery")}
+    assert release.rows["00001/2.jpg"].memberships == {Membership("S", "gallery")}
+    assert count(release, QUERY_IN_GALLERY) == release.aside == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "separator"),
+    [
+        ("image;vehicle;a note, with, many, commas, in it", ";"),
+        ("image,vehicle,one;two;three;four;five", ","),
+        ("image\tvehicle\tx,y,z,w", "\t"),
+        ('"Image"|"Vehicle"|a;b;c;d', "|"),
+        ("nothing,that;is;known", ","),
+    ],
+)
+def test_a_separator_is_known_by_the_columns_that_a_list_may_have(tmp_path: Path, header: str, separator: str) -> None:
+    (tmp_path / "list.csv").write_text(header + "\n" + separator.join(["a.jpg", "7", "note"]) + "\n")
+    names, _, rows = read_csv(tmp_path / "list.csv", ("image", "vehicle", "camera"))
+    if "nothing" not in header:
+        assert names[:2] == ["image", "vehicle"] and len(names) == 3
+        ((_, record),) = rows
+        assert isinstance(record, dict) and (record["image"], record["vehicle"]) == ("a.jpg", "7")
+    else:
+        assert len(names) == 2
