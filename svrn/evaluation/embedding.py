@@ -23,6 +23,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
+from svrn.config.annotations import SIDECAR, side_digest
 from svrn.config.identity import canonical_json
 from svrn.config.methods import MethodParameters
 from svrn.config.parameters import Inference, RunParameters
@@ -136,7 +137,8 @@ def _made(out: Path, origin: dict[str, str]) -> Embeddings | None:
 def _passed(worker: _Worker, run_dir: Path, out: Path, progress: Callable[[int, int], None] | None) -> Vectors:
     """The vectors of the worker's rows, in their order; pieces that are there from a stopped pass are taken."""
     rows, options = worker.rows, worker.options
-    text = canonical_json({**worker.origin, "batch": options.batch, "piece": PIECE, "order": "digests"})
+    told = _side_digest(worker.parameters, options)
+    text = canonical_json({**worker.origin, "batch": options.batch, "piece": PIECE, "order": "digests", **told})
     folder = out.parent / f".{out.name}.{hashlib.sha256(text.encode()).hexdigest()[:12]}.parts"
     starts = list(range(0, len(rows), PIECE))
     missing = [start for start in starts if not _part(folder, start).is_file()]
@@ -185,6 +187,13 @@ def _side_information(
             mend="embed a benchmark that has annotations (svrn data annotate), or take another run",
         )
     return known
+
+
+def _side_digest(parameters: RunParameters, options: PassOptions) -> dict[str, str]:
+    """What tells the side information of these images from any other: it may be made anew while a pass is stopped."""
+    columns = parameters.method.needs(parameters).test
+    digest = None if options.folder is None else side_digest(options.folder / SIDECAR, columns, "test")
+    return {} if digest is None else {"side": digest}
 
 
 def _part(folder: Path, start: int) -> Path:

@@ -83,6 +83,26 @@ def test_pieces_of_another_model_are_not_used(run: Path, manifest: Manifest, tmp
     assert not stale.exists()
 
 
+def test_pieces_made_with_other_side_information_are_not_used(
+    run: Path, manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options, calls, straight = PassOptions(folder=tmp_path / "data"), [], embedding._Worker.vectors
+
+    def stopping(self, network, device, start):  # type: ignore[no-untyped-def]
+        calls.append(start)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return straight(self, network, device, start)
+
+    monkeypatch.setattr(embedding._Worker, "vectors", stopping)
+    monkeypatch.setattr(embedding, "side_digest", lambda *_: "a" * 64)
+    with pytest.raises(KeyboardInterrupt):
+        embed(run, manifest, tmp_path / "e.parquet", options)
+    monkeypatch.setattr(embedding, "side_digest", lambda *_: "b" * 64)
+    embed(run, manifest, tmp_path / "e.parquet", options)
+    assert calls.count(0) == 2
+
+
 def embed_at(run: Path, manifest: Manifest, out: Path, log: Path, steps: Semaphore, waits: Event) -> None:
     """Embed as a process of its own: a line in `log` for each piece that it computes, one piece a step."""
     embedding.PIECE = 8

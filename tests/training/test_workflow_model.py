@@ -37,7 +37,13 @@ EMBEDDINGS = "embeddings/patterns.parquet"
 TESTED: Any = SimpleNamespace(
     benchmark="patterns",
     digest="d" * 64,
-    table=pd.DataFrame({"image": [f"{n}.png" for n in range(5)], "split": ["train", "query", *["gallery"] * 3]}),
+    table=pd.DataFrame(
+        {
+            "image": [f"{n}.png" for n in range(5)],
+            "digest": [f"{n:064x}" for n in range(5)],
+            "split": ["train", "query", *["gallery"] * 3],
+        }
+    ),
 )
 
 
