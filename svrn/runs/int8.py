@@ -34,6 +34,8 @@ from svrn.runs.run import read_config
 CALIBRATED, BATCH = 256, 16
 #: Images that the two files are compared on: other ones.
 COMPARED = 64
+#: Layers with weights, and what lies between them; the rest stays float: masks choose by infinite scores.
+QUANTISED = ("Conv", "Gemm", "MatMul", "Add", "Relu", "Clip", "MaxPool")
 #: Below this mean cosine between a file's embeddings and the run's the quantisation went wrong.
 LEAST_COSINE = 0.9
 
@@ -66,7 +68,7 @@ def export_int8(run_dir: Path, out: Path, *, pixels: bool = False, data: Path = 
         file = read_onnx(plain)
         images = pictures if pixels else normalise(pictures).numpy()
         held = np.arange(len(images)) % (CALIBRATED // COMPARED + 1) == 0
-        _quantise(plain, temporary, images[~held])
+        quantise(plain, temporary, images[~held])
         cosines = _cosines(file, read_onnx(temporary), images[held])
         if not cosines.mean() >= LEAST_COSINE:
             raise UserError(
@@ -98,7 +100,8 @@ def _training_pictures(run_dir: Path, data: Path) -> npt.NDArray[np.uint8]:
     return ImageStore(images.files, [], parameters.training.input).fetch(rows)
 
 
-def _quantise(plain: Path, out: Path, images: npt.NDArray[Any]) -> None:
+def quantise(plain: Path, out: Path, images: npt.NDArray[Any]) -> None:
+    """Write `plain`, an ONNX file of `svrn export`, in int8 to `out`, with ranges from images as it takes them."""
     import onnx
     import onnxruntime
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
@@ -123,6 +126,7 @@ def _quantise(plain: Path, out: Path, images: npt.NDArray[Any]) -> None:
             str(prepared),
             str(made),
             Batches(),
+            op_types_to_quantize=list(QUANTISED),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             activation_type=QuantType.QUInt8,
