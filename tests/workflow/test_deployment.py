@@ -194,8 +194,10 @@ def test_the_environment_is_the_lock_file() -> None:
 
 
 def test_the_recipes_copy_what_is_there_and_install_alike(record_property: pytest.RecordProperty) -> None:
-    """Both images are built where this machine can; what it cannot build is said. GitHub's runners build Docker's in a job
-    of its own (.github/workflows/tests.yml): beside this environment their disk has no room for a second."""
+    """Both images are built where this machine can; what it cannot build is said.
+
+    GitHub's runners build Docker's in a job of its own: beside this environment their disk has no room for a second.
+    """
     folder = ROOT / "workflow" / "containers"
     docker, apptainer = (folder / "Dockerfile").read_text(), (folder / "svrn.def").read_text()
     copied = re.findall(r"^COPY (.*) \S+$", docker, re.MULTILINE)
