@@ -192,14 +192,17 @@ def rows(forms: list[Form]) -> list[Row]:
 def table(found: dict[str, Any]) -> str:
     """The record as Markdown; in brackets the ratio to eager PyTorch."""
     base, *_ = found["forms"]
-    heads = "".join(f" batch {batch} |" for batch in base["milliseconds"])
-    lines = [f"| format | file |{heads} memory |", "|---|---|" + "---|" * (len(base["milliseconds"]) + 1)]
+    batches = sorted(base["milliseconds"], key=int)
+    heads = "".join(f" batch {batch} |" for batch in batches)
+    lines = [f"| format | file |{heads} memory |", "|---|---|" + "---|" * (len(batches) + 1)]
     for one in found["forms"]:
         cells = ""
-        for batch, cost in one["milliseconds"].items():
-            ratio = "" if one is base else f" ({cost / base['milliseconds'][batch]:.2f})"
-            cells += f" {cost:.2f} ms{ratio} |"
+        for batch in batches:
+            cost, of_base = one["milliseconds"][batch], base["milliseconds"][batch]
+            cells += f" {cost:.2f} ms |" if one is base else f" {cost:.2f} ms ({cost / of_base:.2f}) |"
         lines.append(f"| {one['form']} | {one['file_mib']:.1f} MiB |{cells} {one['memory_mib']:.0f} MiB |")
+    where = found["machine"]
+    lines += ["", f"{where['cpu']}, one core; {where['versions']} onnxruntime {where['onnxruntime']}."]
     return "\n".join(lines)
 
 
