@@ -72,11 +72,13 @@ def _written(run_dir: Path, format: Form, out: Path | None, pixels: bool, defaul
         )
     form = FORMATS[format.value]
     made = write(run_dir, form, out or default.with_name(f"{default.name}{SUFFIXES[form]}"), pixels=pixels)
-    beside = f"it takes {', '.join(made.inputs)}; docs/deployment.md says how a camera or viewpoint is given\n"
-    return made.path, (
-        f"{beside if len(made.inputs) > 1 else ''}{made.dimension}-dimensional embeddings, apart from the run's own by at most {made.disagreement:.1e}"
+    agreement = (
+        f"{made.dimension}-dimensional embeddings, apart from the run's own by at most {made.disagreement:.1e}"
         f" (allowed: {TOLERANCE:.0e})"
     )
+    if len(made.inputs) > 1:
+        agreement += f"\nit takes {', '.join(made.inputs)}; docs/deployment.md says how a camera or viewpoint is given"
+    return made.path, agreement
 
 
 def _scored(run_dir: Path, file: Path, benchmark: str) -> str:

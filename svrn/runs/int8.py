@@ -2,7 +2,7 @@
 
 Weights get a scale for each channel, activations one each, over the least and greatest value that the calibration
 images give (Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
-Inference"). Nothing is trained again, and no test image is seen. docs/decisions/0013-files-for-deployment.md weighs it.
+Inference"). Nothing is trained again, and no test image is seen. docs/decisions/0014-files-for-deployment.md weighs it.
 """
 
 from __future__ import annotations
