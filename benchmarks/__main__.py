@@ -26,6 +26,7 @@ BENCHMARKS = (
     "workflow",
     "evaluation",
     "reranking",
+    "deployment",
 )
 WITH_PEERS = ("evaluation", "reranking")
 

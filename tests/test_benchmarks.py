@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib import import_module
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from benchmarks.__main__ import BENCHMARKS, WITH_PEERS, commands
 from benchmarks.common import ROOT
+from benchmarks.deployment import FILES, table
 from benchmarks.evaluation import Bench
 from benchmarks.evaluation_data import SIZES
 from benchmarks.reranking import measured
@@ -52,3 +54,11 @@ def test_a_peer_that_is_not_there_is_left_out(tmp_path: Path, capsys: pytest.Cap
 def test_a_reranking_job_runs(tmp_path: Path) -> None:
     outcome = measured("ours", tmp_path, SIZES["tiny"], [])
     assert outcome is not None and 0.01 < outcome.metrics["mAP"] < 1
+
+
+def test_the_page_shows_the_recorded_table_of_exported_forms() -> None:
+    found = json.loads((ROOT / "results/recorded/deployment.json").read_text())
+    assert [one["form"] for one in found["forms"]] == list(FILES)
+    shown = (ROOT / "docs/deployment.md").read_text()
+    command = "<!-- python -m benchmarks.deployment --show results/recorded/deployment.json -->"
+    assert f"{command}\n{table(found)}\n<!-- end -->" in shown

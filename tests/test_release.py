@@ -11,7 +11,7 @@ import yaml
 
 from svrn import __version__
 from tools import release
-from tools.large_files import LIMIT, main
+from tools.large_files import LARGER, LIMIT, main
 from tools.release import CHECKS, VERSION_PLACES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,6 +64,27 @@ def test_large_files_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[s
     large.write_bytes(bytes(LIMIT + 1))
     assert main([str(small), str(tmp_path / "gone")]) == 0
     assert main([str(small), str(large)]) == 1 and f"{large}: 1.0 MB" in capsys.readouterr().out
+
+
+def test_the_weights_that_ship_alone_may_be_larger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    ((name, most),) = LARGER.items()
+    for file in (name, "other.safetensors"):
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        Path(file).write_bytes(b"")
+    with Path(name).open("r+b") as weights:
+        weights.truncate(most)
+        assert main([name]) == 0
+        weights.truncate(most + 1)
+        assert main([name]) == 1
+    with Path("other.safetensors").open("r+b") as weights:
+        weights.truncate(most)
+    assert main(["other.safetensors"]) == 1
+
+
+def test_a_release_without_weights_is_told_how_to_get_them(tmp_path: Path) -> None:
+    (found,) = release.weights(tmp_path)
+    assert "python tools/ship_weights.py KEY" in found
 
 
 def test_every_commit_is_checked_as_make_lint_checks() -> None:

@@ -18,7 +18,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from svrn import __version__
+from svrn.errors import UserError
+from svrn.runs.shipped import CARD, FILES
 from tools.generated import stale
+from tools.ship_weights import check_shipped
 
 #: Where the version stands, each as the text before it and after it.
 VERSION_PLACES = {
@@ -94,6 +97,14 @@ def committed(root: Path) -> Iterator[str]:
         yield f"the tag v{__version__} is taken: a release is never changed, raise the version"
 
 
+def weights(root: Path) -> Iterator[str]:
+    """The release carries trained weights that are what their record says, with their card."""
+    try:
+        check_shipped(root / "svrn" / "shipped")
+    except UserError as error:
+        yield f"{error}"
+
+
 def archives(root: Path) -> Iterator[str]:
     """A source archive is built from what is committed, a wheel from it, and the wheel holds what a user needs."""
     with tempfile.TemporaryDirectory() as folder:
@@ -117,7 +128,9 @@ def archives(root: Path) -> Iterator[str]:
                 return
         (wheel,) = dist.glob("*.whl")
         names = set(zipfile.ZipFile(wheel).namelist())
-        for name in SHIPPED:
+        shipped = tuple(f"svrn/shipped/{name}" for name in (*FILES, CARD))
+        tracked = _git(root, "ls-files", "svrn/shipped").split()
+        for name in (*SHIPPED, *(shipped if tracked else ())):
             if name not in names:
                 yield f"{wheel.name} lacks {name}"
         strangers = {name.split("/")[0] for name in names} - {
@@ -134,6 +147,7 @@ CHECKS: dict[str, Check] = {
     "changelog": changelog,
     "generated files": generated_files,
     "README": readme,
+    "weights that ship": weights,
     "committed, tag free": committed,
     "source archive and wheel": archives,
 }

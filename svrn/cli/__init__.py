@@ -38,7 +38,9 @@ COMMANDS = {
     "trace": Command("svrn.cli.trace:trace", "Show the evidence of one cell."),
     "doctor": Command("svrn.cli.doctor:doctor", "Check environment, devices, disk and data roots."),
     "search": Command("svrn.cli.search:search", "Find a vehicle in a gallery with a trained run.", "train"),
-    "export": Command("svrn.cli.export:export", "Write a trained run as ONNX or torch.export.", "export"),
+    "export": Command(
+        "svrn.cli.export:export", "Write a trained run as ONNX, int8, a program or a hub's folder.", "export"
+    ),
     "evaluate": Command("svrn.cli.evaluate:evaluate", "Score embeddings, ours or anyone's, under a named protocol."),
     "verification": Command(
         "svrn.cli.verification:verification", "Say how sure 'the same vehicle' and 'not in the gallery' are."

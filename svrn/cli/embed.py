@@ -19,7 +19,7 @@ class Arithmetic(StrEnum):
 
 
 def embed(
-    run: Annotated[str, typer.Argument(help="a run's key, its folder, or `shipped`")],
+    run: Annotated[str, typer.Argument(help="a run's key, its folder, `shipped`, or an .onnx file of `svrn export`")],
     benchmark: Annotated[str, typer.Argument(help="a benchmark's name, or a manifest file")],
     inference: Annotated[
         str | None,
@@ -39,11 +39,21 @@ def embed(
     """Embed every query, gallery and pool image. A pass that was stopped goes on where it was."""
     from svrn.config.identity import inference_key
     from svrn.config.study import DATA
+    from svrn.errors import UserError
     from svrn.runs.shipped import kept_in, run_folder
     from svrn.training.leases import lease
 
     named = benchmark.endswith(".parquet")
     file = Path(benchmark) if named else DATA / benchmark / "manifest.parquet"
+    if run.endswith(".onnx"):
+        if inference or suite or arithmetic or flip or devices > 1:
+            raise UserError(
+                "an exported file embeds in one way, on the CPU",
+                where="svrn embed",
+                mend="leave --inference, --suite, --arithmetic, --flip and --devices out, or name the run",
+            )
+        _embed_file(Path(run), file, out, batch)
+        return
     folder = run_folder(run)
     asked = _asked(folder.name, benchmark, inference, suite) if inference else None
     if asked and not flip and not out:
@@ -104,6 +114,23 @@ def _taken(folder: Path, file: Path, asked: RunParameters, arithmetic: Arithmeti
     if found is not None:
         write_embeddings(found, target)
     return found is not None
+
+
+def _embed_file(network: Path, manifest: Path, out: Path | None, batch: int | None) -> None:
+    from svrn.data.embeddings import write_embeddings
+    from svrn.data.manifest import read_manifest
+    from svrn.evaluation.exported import BATCH, embed_file
+
+    table = read_manifest(manifest)
+    target = out or network.with_name(f"{network.stem}-{table.benchmark}.parquet")
+
+    def progress(done: int, total: int) -> None:
+        if done == total or done % 1024 < (batch or BATCH):
+            print(f"embedded {done} of {total}")
+
+    made = embed_file(network, table, batch=batch or BATCH, progress=progress)
+    write_embeddings(made, target)
+    print(f"{len(made.images)} embeddings of length {made.vectors.shape[1]}: {target}")
 
 
 def _asked(run: str, benchmark: str, key: str, suite: str | None) -> RunParameters:

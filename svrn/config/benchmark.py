@@ -13,7 +13,7 @@ from svrn.config.documents import read_named, validate
 from svrn.config.strict import Strict
 from svrn.errors import UserError
 
-Layout = Literal["veri776", "vehicleid", "veriwild", "vric", "cityflow", "vehiclex", "list"]
+Layout = Literal["veri776", "vehicleid", "veriwild", "veriwild2", "vric", "cityflow", "vehiclex", "list"]
 
 
 RELEASED: dict[Layout, tuple[str, ...]] = {

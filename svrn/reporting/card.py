@@ -28,6 +28,21 @@ def model_card(run_dir: Path) -> str:
     return "\n".join([*_head(run_dir.name, run), *_facts(run, config, record, environment), *_scores(run_dir)]) + "\n"
 
 
+def file_scores(record: Mapping[str, Any]) -> str:
+    """A card's section for an exported file: its scores beside the run's, from what was kept when both were scored."""
+    rows = [
+        "\n## Scores of this file\n",
+        f"`{record['file']}`, digest {str(record['digest'])[:12]}, beside its run, on the same images.\n",
+        "| Benchmark | Test | Protocol | | run | file | difference |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for one in record["scores"]:
+        names = [_cell(str(one[name])) for name in ("benchmark", "test", "protocol", "metric")]
+        numbers = f"{one['run']:.2f} | {one['file']:.2f} | {one['file'] - one['run']:+.2f}"
+        rows.append(f"| {' | '.join(names)} | {numbers} |")
+    return "\n".join(rows) + "\n"
+
+
 def _parameters(config: Mapping[str, Any], path: Path) -> RunParameters:
     try:
         return RunParameters.model_validate(config["parameters"])

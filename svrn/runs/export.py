@@ -1,15 +1,18 @@
-"""A trained network taken elsewhere: ONNX or torch.export, checked to give the same embeddings."""
+"""A trained network taken elsewhere: ONNX, torch.export or AOTInductor, checked to give the same embeddings."""
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import logging
+import os
+import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -26,9 +29,10 @@ from svrn.files import atomic_write
 from svrn.parts.network import MethodNetwork
 from svrn.runs.run import load_run, read_config
 
-Format = Literal["onnx", "torch-export"]
+Format = Literal["onnx", "torch-export", "aoti"]
 
-SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "torch-export": ".pt2"}
+FORMATS: dict[str, Format] = {form: form for form in get_args(Format)}
+SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "torch-export": ".pt2", "aoti": ".aoti.pt2"}
 #: The most that an element of an embedding may differ by, relative to the greatest element of its batch.
 TOLERANCE = 1e-4
 CHECKED_BATCHES = (1, 2, 5)
@@ -102,11 +106,15 @@ def export(run_dir: Path, form: Format, out: Path, *, pixels: bool = False) -> E
     The file takes any batch size at the run's input size, and says in its metadata where it came from and how images
     are normalised. pixels: it takes uint8 pixels and normalises them itself. A network that reads cameras or viewpoints
     has further inputs `camera` and `viewpoint` (see `Embedder`).
+    aoti is machine code for this processor (torch.export compiled by AOTInductor), of the folded network.
 
     Raises:
         UserError: no such run or weights; masks by chance, which no file can repeat; a network that reads of an image
-            what no number tells, or that the format cannot hold; embeddings that differ by more than `TOLERANCE`.
+            what no number tells, or that the format cannot hold; embeddings that differ by more than `TOLERANCE`; aoti
+            without a C++ compiler.
     """
+    if form == "aoti":
+        _check_compiler()
     parameters, sizes = read_config(run_dir / "config.yaml")
     if not parameters.method.repeatable(parameters):
         raise UserError(
@@ -123,14 +131,14 @@ def export(run_dir: Path, form: Format, out: Path, *, pixels: bool = False) -> E
             mend="export a run whose method needs no more at test (`svrn methods`)",
         )
     cameras = sizes.vocabulary.cameras if columns.camera and sizes.vocabulary else ()
-    embedder: nn.Module = Embedder(load_run(run_dir), parameters.inference, cameras).eval()
-    if pixels:
-        embedder = Pixels(embedder).eval()  # type: ignore[arg-type]
+    network = load_run(run_dir)
+    taken = _Inputs(parameters, columns, cameras, pixels)
+    embedder = _embedder(network, taken)
     with atomic_write(out) as temporary:
         target = temporary.with_name(f"{temporary.name}{SUFFIXES[form]}")
         try:
-            taken = _Inputs(parameters, columns, cameras, pixels)
-            _write(embedder, taken, run_dir.name, form, target)
+            written = _embedder(_folded(network, parameters), taken) if form == "aoti" else embedder
+            _write(written, taken, run_dir.name, form, target)
             dimension, disagreement = _compare(embedder, taken, form, target)
             target.replace(temporary)
         finally:
@@ -167,6 +175,29 @@ class _Inputs:
         return taken
 
 
+def _embedder(network: MethodNetwork, taken: _Inputs) -> nn.Module:
+    plain = Embedder(network, taken.parameters.inference, taken.cameras).eval()
+    return Pixels(plain).eval() if taken.pixels else plain
+
+
+def _folded(network: MethodNetwork, parameters: RunParameters) -> MethodNetwork:
+    """A copy with normalisations folded into their convolutions, as the embedding pass has it."""
+    folded, side = copy.deepcopy(network), parameters.training.input.size
+    folded.fold(torch.randn((2, 3, side, side), generator=torch.Generator().manual_seed(0)))
+    return folded
+
+
+def _check_compiler() -> None:
+    """AOTInductor writes C++, and says what it lacks in pages."""
+    compiler = os.environ.get("CXX", "g++")
+    if shutil.which(compiler) is None:
+        raise UserError(
+            f"aoti needs a C++ compiler, and there is no {compiler} here",
+            where="svrn export",
+            mend="install one (apt-get install g++), name it in CXX, or take --format onnx, which needs none",
+        )
+
+
 def _write(embedder: nn.Module, taken: _Inputs, run: str, form: Format, path: Path) -> None:
     rest = taken.by_chance(3)
     images, metadata = rest.pop("images"), _metadata(taken, run)
@@ -177,6 +208,11 @@ def _write(embedder: nn.Module, taken: _Inputs, run: str, form: Format, path: Pa
             program = torch.export.export(embedder, (images,), rest, dynamic_shapes=shapes)
             if form == "torch-export":
                 torch.export.save(program, path, extra_files={"svrn.json": canonical_json(metadata)})
+                return
+            if form == "aoti":
+                torch._inductor.aoti_compile_and_package(
+                    program, package_path=str(path), inductor_configs={"aot_inductor.metadata": metadata}
+                )
                 return
             made = torch.onnx.export(
                 program,
@@ -190,7 +226,17 @@ def _write(embedder: nn.Module, taken: _Inputs, run: str, form: Format, path: Pa
         raise UserError(f"this network cannot be written as {form}: {first}", where=run) from error
     assert made is not None
     made.model.metadata_props.update(metadata)
+    _name_batch(made.model.graph)
     made.save(str(path), external_data=False)
+
+
+def _name_batch(graph: Any) -> None:
+    """The free axis is called `batch`, the name by which readers of such files fix it, and not by the exporter's."""
+    free = str(graph.inputs[0].shape[0])
+    for value in (*graph.inputs, *(output for node in graph for output in node.outputs)):
+        for axis, size in enumerate(value.shape or ()):
+            if str(size) == free:
+                value.shape[axis] = "batch"
 
 
 def _stable_sort() -> Any:
@@ -242,8 +288,9 @@ def _compare(embedder: nn.Module, taken: _Inputs, form: Format, path: Path) -> t
 
 
 def _read(form: Format, path: Path) -> Callable[[dict[str, Tensor]], Any]:
-    if form == "torch-export":
-        module = torch.export.load(path).module()
+    if form != "onnx":
+        compiled = form == "aoti"
+        module = torch._inductor.aoti_load_package(str(path)) if compiled else torch.export.load(path).module()
 
         def run_program(inputs: dict[str, Tensor]) -> Any:
             rest = {name: value for name, value in inputs.items() if name != "images"}

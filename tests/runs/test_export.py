@@ -13,6 +13,7 @@ from building import build_network
 from safetensors.torch import save_file
 
 from svrn.config.parameters import RunParameters
+from svrn.data.augmentation import normalise
 from svrn.errors import UserError
 from svrn.runs import export as exporting
 from svrn.runs.export import export
@@ -61,6 +62,37 @@ def test_exported_network_gives_the_runs_embeddings_for_other_batch_sizes(tmp_pa
     else:
         given = torch.export.load(made.path).module()(images).detach().numpy()
     assert np.abs(given - wanted).max() < 1e-4 * max(1.0, np.abs(wanted).max())
+
+
+def test_machine_code_gives_the_runs_embeddings(tmp_path: Path) -> None:
+    run = _run(tmp_path / "abc123", stages={"count": 1}, unified={"enabled": False})
+    made = export(run, "aoti", tmp_path / "net.aoti.pt2", pixels=True)
+    assert made.disagreement <= exporting.TOLERANCE and made.dimension == 16
+    told = torch._inductor.aoti_load_package(str(made.path)).get_metadata()
+    assert told["svrn.run"] == "abc123" and "uint8" in told["svrn.pixels"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["abc123", "net.aoti.pt2"]
+
+
+def test_without_a_compiler_machine_code_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(UserError, match="there is no no-such-compiler here"):
+        export(_run(tmp_path / "abc123"), "aoti", tmp_path / "net.pt2")
+
+
+def test_onnx_is_what_trackers_read(tmp_path: Path) -> None:
+    """BoxMOT 25: one float32 input of rank 4, channels first, its size fixed, RGB normalised as for ImageNet on the
+    scale 0 to 1; the first output is taken, and brought to unit length by the tracker; a bound axis is `batch`."""
+    import onnxruntime
+
+    run = _run(tmp_path / "abc123", stages={"count": 1}, unified={"enabled": False})
+    session = onnxruntime.InferenceSession(str(export(run, "onnx", tmp_path / "net.onnx").path))
+    (taken,), given = session.get_inputs(), session.get_outputs()
+    assert (taken.name, taken.type, taken.shape) == ("images", "tensor(float)", ["batch", 3, 64, 64])
+    assert given[0].shape == ["batch", 16]
+    crops = np.random.default_rng(0).integers(0, 256, (2, 3, 64, 64), dtype=np.uint8)
+    mean, deviation = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    theirs = (crops / 255 - mean.reshape(3, 1, 1)) / deviation.reshape(3, 1, 1)
+    np.testing.assert_allclose(theirs, normalise(crops).numpy(), atol=1e-5)
 
 
 def test_a_file_that_disagrees_is_refused_and_not_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

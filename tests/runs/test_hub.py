@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -146,21 +147,35 @@ class TestShipped:
         assert shipped.run_folder("0123456789ab") == Path("results/runs/0123456789ab")
 
     def test_what_is_shipped_opens_like_a_run(self, run: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        from tools import ship_weights
+        from tools.ship_weights import check_shipped, ship
 
-        target = tmp_path / "shipped"
-        monkeypatch.setattr(ship_weights, "model_card", lambda folder: "# Card\n")
-        ship_weights.ship(run, target)
+        source, target = tmp_path / run.name, tmp_path / "shipped"
+        shutil.copytree(run, source)
+        scores = [{"benchmark": "demo-veri776", "test": "test", "protocol": "veri776", "metric": "mAP"}]
+        small = {"file": "net.int8.onnx", "digest": "d" * 64, "scores": [{**scores[0], "run": 41.25, "file": 41.0}]}
+        (source / "export").mkdir()
+        (source / "export" / "net.int8.scores.json").write_text(json.dumps(small))
+        ship(source, target)
         monkeypatch.setattr(shipped, "FOLDER", target)
         assert shipped.run_folder(None) == target and shipped.kept_in(target) == Path("results/shipped")
         assert load_run(target).embed(
             torch.zeros(2, 3, 32, 32), read_config(target / "config.yaml")[0].inference
         ).shape == (2, 16)
-        assert "not measured" in (target / "README.md").read_text()
+        card = (target / "README.md").read_text()
+        assert "What they find among photographs was not measured" in card and "| 41.25 |" in card
+        assert "| mAP | 41.25 | 41.00 | -0.25 |" in card
+        (target / "README.md").write_text(card.replace("not measured", "good"))
+        with pytest.raises(UserError, match="lacks scores or their limits"):
+            check_shipped(target)
+        (target / "README.md").write_text(card)
+        (target / "model.safetensors").write_bytes(b"others")
+        with pytest.raises(UserError, match="the weights are not those"):
+            check_shipped(target)
+        (target / "model.safetensors").unlink()
+        with pytest.raises(UserError, match="no model"):
+            check_shipped(target)
 
     def test_a_run_without_scores_is_not_shipped(self, run: Path, tmp_path: Path) -> None:
-        import shutil
-
         from tools.ship_weights import ship
 
         bare = tmp_path / run.name

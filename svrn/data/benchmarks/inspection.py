@@ -35,6 +35,7 @@ from svrn.data.benchmarks.textlists import IMAGE_SUFFIXES, folder_entries, readi
 from svrn.data.benchmarks.vehicleid import read_vehicleid
 from svrn.data.benchmarks.veri776 import read_veri776
 from svrn.data.benchmarks.veriwild import read_veriwild
+from svrn.data.benchmarks.veriwild2 import read_veriwild2
 from svrn.data.benchmarks.vric import read_vric
 from svrn.data.manifest import Manifest
 from svrn.data.pictures import Damage
@@ -43,6 +44,7 @@ READERS: dict[Layout, Callable[[Path], Release]] = {
     "veri776": read_veri776,
     "vehicleid": read_vehicleid,
     "veriwild": read_veriwild,
+    "veriwild2": read_veriwild2,
     "vric": read_vric,
     "cityflow": read_cityflow,
     "vehiclex": read_vehiclex,

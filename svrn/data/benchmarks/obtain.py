@@ -16,12 +16,13 @@ from svrn.data.benchmarks.textlists import ARCHIVE_SUFFIXES, reading
 from svrn.errors import Unusable, UserError
 from svrn.locks import file_lock
 
-LAYOUTS: tuple[Layout, ...] = ("veri776", "vehicleid", "veriwild", "vric", "cityflow", "vehiclex", "list")
+LAYOUTS: tuple[Layout, ...] = ("veri776", "vehicleid", "veriwild", "veriwild2", "vric", "cityflow", "vehiclex", "list")
 # A folder of each layout holds one of these.
 MARKERS = {
     "veri776": ("image_train", "name_train.txt"),
     "vehicleid": ("train_test_split/train_list.txt", "attribute/img2vid.txt"),
     "veriwild": ("train_test_split/vehicle_info.txt", "train_test_split/train_list.txt", "images"),
+    "veriwild2": ("test_split/All_query.txt", "test_split_V2/All_query.txt"),
     "vric": ("vric_train.txt", "train_images"),
     "cityflow": ("train_label.xml", "image_train"),
     "vehiclex": ("sys_image_train", "image_train"),

@@ -80,6 +80,16 @@ VERIWILD = Official(
     folder="the folder with images/ and train_test_split/ (usually called VERI-Wild)",
 )
 
+# "VERI-Wild 2.0 shares the same training set" (its author, issue 11 of the repository); counts of its tests were not
+# found.
+VERIWILD2 = Official(
+    title="VERI-Wild 2.0",
+    sets={"train": VERIWILD.sets["train"]},
+    known={},
+    ask=VERIWILD.ask,
+    folder="the folder with test_split/ and the images of its lists, and VERI-WILD's images/ and train_test_split/",
+)
+
 VRIC = Official(
     title="VRIC",
     sets={
@@ -112,6 +122,7 @@ OFFICIAL: dict[str, Official] = {
     "veri776": VERI776,
     "vehicleid": VEHICLEID,
     "veriwild": VERIWILD,
+    "veriwild2": VERIWILD2,
     "vric": VRIC,
     "cityflow": CITYFLOW,
     "vehiclex": VEHICLEX,

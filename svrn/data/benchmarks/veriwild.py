@@ -61,16 +61,26 @@ def read_veriwild(root: Path) -> Release:
         Unusable: images/, train_test_split/ or a list is missing, empty or not text; no cameras at all.
     """
     release = Release("veriwild", root, Findings())
-    info = _info(release)
-    train = _train_list(root / LISTS)
-    _enter(release, train, Membership(None, "train"), info)
+    info = enter_training(release)
     for name, roles in _test_lists(root / LISTS).items():
         for role in ("query", "gallery"):
             _enter(release, roles[role], Membership(name, role), info)
     _query_only(release)
     _take_folders(release)
-    _take_labels(release, info)
+    take_labels(release, info)
+    _report_strangers(release, info)
     return release
+
+
+def enter_training(release: Release) -> dict[str, Info] | None:
+    """Enter the lines of the training list; what vehicle_info.txt says of images, where it is there.
+
+    Raises:
+        Unusable: train_test_split/ or its training list is missing, empty or not text; no cameras at all.
+    """
+    info = _info(release)
+    _enter(release, _train_list(release.root / LISTS), Membership(None, "train"), info)
+    return info
 
 
 def _info(release: Release) -> dict[str, Info] | None:
@@ -231,13 +241,18 @@ def _query_only(release: Release) -> None:
                 release.set_aside(QUERY_IN_GALLERY, image, f"query and gallery of {query.test}")
 
 
-def _take_labels(release: Release, info: dict[str, Info] | None) -> None:
+def take_labels(release: Release, info: dict[str, Info] | None) -> None:
+    """Colours, types and models from vehicle_info.txt; a row without a camera is a finding."""
     for image, row in release.rows.items():
         told = info.get(image.rpartition(".")[0]) if info is not None else None
         if told is not None:
             row.colour, row.type, row.model = told.colour, told.type, told.model
         if row.camera is None:
             release.findings.add(CAMERA_ABSENT, image, "neither vehicle_info.txt nor its list gives the camera")
+
+
+def _report_strangers(release: Release, info: dict[str, Info] | None) -> None:
+    """What vehicle_info.txt speaks of, and no list and no folder holds."""
     listed = {image.rpartition(".")[0] for image in release.rows}
     there = {path.removeprefix(f"{IMAGES}/").rpartition(".")[0] for path in release.on_disk}
     for key in info or ():

@@ -1,7 +1,8 @@
-"""VRIC, CityFlowV2-ReID and VehicleX: as they are given out, departures placed, test sets that mean something."""
+"""VRIC, VERI-Wild 2.0, CityFlowV2-ReID, VehicleX: as given out, departures placed, test sets that mean something."""
 
 from __future__ import annotations
 
+import shutil
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -40,6 +41,24 @@ def write_vric(root: Path) -> Path:
             lists[place].append(f"{vehicle}.jpg {vehicle} {camera}")
     for name, lines in lists.items():
         write(root / f"vric_{name}.txt", "\n".join(lines) + "\n")
+    return root
+
+
+def write_veriwild2(root: Path, split: str = "test_split", below: str = "") -> Path:
+    """VERI-WILD's training part with two vehicles; two test vehicles of the same numbers; All is A and B together."""
+    for number in range(4):
+        write(root / "images" / f"{number // 2 + 1:05d}" / f"{number:06d}.jpg", jpeg(number))
+    lines = [f"{n // 2 + 1:05d}/{n:06d}.jpg {n // 2} {n % 2 + 1}" for n in range(4)]
+    write(root / "train_test_split" / "train_list.txt", "\n".join(lines) + "\n")
+    lists: dict[str, list[str]] = {}
+    for vehicle, test in ((1, "A"), (2, "B")):
+        for role in ("query", "gallery"):
+            image = f"{role}_final/{vehicle}.jpg"
+            write(root / below.format(role=role) / image, jpeg(100 * vehicle + len(role)))
+            for name in (test, "All"):
+                lists.setdefault(f"{name}_{role}", []).append(f"{image} {vehicle}")
+    for name, told in lists.items():
+        write(root / split / f"{name}.txt", "\n".join(told) + "\n")
     return root
 
 
@@ -102,6 +121,69 @@ def test_vric_lines_that_cannot_be(tmp_path: Path, line: str, code: str) -> None
     file = root / "vric_train.txt"
     file.write_text(file.read_text() + line + "\n")
     assert code in codes(looked(root, "vric"))
+
+
+@pytest.mark.parametrize(
+    ("split", "below"), [("test_split", ""), ("test_split_V2", "{role}"), ("test_split", "{role}/{role}")]
+)
+def test_veriwild2_in_the_forms_that_loaders_tell_of(tmp_path: Path, split: str, below: str) -> None:
+    root = write_veriwild2(tmp_path / "one", split, below)
+    assert locate(tmp_path, "veriwild2") == root
+    seen = looked(root, "veriwild2")
+    # Two galleries of this stand-in show one vehicle each.
+    assert codes(seen) <= {"one-vehicle"}
+    table = seen.table.set_index("image")
+    assert table["split"].value_counts().to_dict() == {
+        "train": 4,
+        "A.query+All.query": 1,
+        "A.gallery+All.gallery": 1,
+        "All.query+B.query": 1,
+        "All.gallery+B.gallery": 1,
+    }
+    tested = table[table["split"] != "train"]
+    assert set(tested["vehicle"]) == {1_000_001, 1_000_002} and tested["camera"].isna().all()
+    assert set(table.loc[table["split"] == "train", "vehicle"]) == {1, 2}
+    tests = find_benchmark("veriwild2", Path("params")).benchmark.protocols
+    manifest = build_manifest("v2", "veriwild2", root, official=False, progress=silent, tests=tests)
+    (trial,) = trials(manifest, get(tests["All"][0]), "All")
+    assert len(trial.query.images) == 2 and len(trial.gallery.images) == 2
+
+
+def test_veriwild2_may_be_a_test_set_alone_and_its_training_set_is_counted(tmp_path: Path) -> None:
+    root = write_veriwild2(tmp_path)
+    judged = looked(root, "veriwild2", official=True)
+    said = [example.what for finding in judged.findings.all() for example in finding.examples]
+    assert any("officially 277,797 of 30,671" in text for text in said)
+    shutil.rmtree(root / "train_test_split")
+    assert set(looked(root, "veriwild2").table["vehicle"]) == {1_000_001, 1_000_002}
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("gallery_final/1.jpg", "list-line"),
+        ("gallery_final/1.jpg 1 3", "list-line"),
+        ("../secret.jpg 1", "list-line"),
+        ("gallery_final/1.jpg one", "list-line"),
+        ("notes.txt 1", "list-line"),
+        ("gallery_final/1.jpg 1", "listed-twice"),
+        ("gallery_final/9.jpg 1", "missing-image"),
+    ],
+)
+def test_veriwild2_lines_that_cannot_be(tmp_path: Path, line: str, code: str) -> None:
+    file = write_veriwild2(tmp_path) / "test_split" / "All_gallery.txt"
+    file.write_text(file.read_text() + line + "\n")
+    assert code in codes(looked(tmp_path, "veriwild2"))
+
+
+def test_veriwild2_without_its_images_or_a_list(tmp_path: Path) -> None:
+    root = write_veriwild2(tmp_path)
+    shutil.rmtree(root / "gallery_final")
+    with pytest.raises(Unusable, match="the first image of All_gallery"):
+        looked(root, "veriwild2")
+    (root / "test_split" / "All_query.txt").unlink()
+    with pytest.raises(Unusable, match="no such file"):
+        looked(root, "veriwild2")
 
 
 @pytest.mark.parametrize("layout", ["cityflow", "vehiclex"])
