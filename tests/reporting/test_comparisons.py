@@ -49,10 +49,6 @@ class Seeded:
         return Path(self.key)
 
     @property
-    def run(self) -> str:
-        return self.key
-
-    @property
     def embedding(self) -> Any:
         return self
 
