@@ -33,12 +33,14 @@ class Product:
     slack: what to allow below beside that, of pairs of a query, by its number in `asked`, with a row of the gallery:
         for the `asked` and `part` of the calling thread's last call.
     there: whether the scores are tensors on a device, to be counted there (evaluation/on_device.py).
+    factors: where they were asked for, what the scores are yet to be multiplied with, by row of the gallery.
     """
 
     scores: Callable[[slice, slice], Block]
     bounds: Floats
     slack: Callable[[Ints, Ints], Block] | None = None
     there: bool = False
+    factors: npt.NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -79,10 +81,13 @@ def accumulation(dimension: int, unit: float = UNIT32) -> float:
     return spread / (1 - spread)
 
 
-def product(query: Grid, gallery: Grid, shape: Shape, options: Options, *, there: bool = False) -> Product:
+def product(
+    query: Grid, gallery: Grid, shape: Shape, options: Options, *, there: bool = False, factored: bool = False
+) -> Product:
     """The product that `options` ask for: of float32, where they leave it open.
 
-    there: leave the scores on the device, where they are made on one.
+    there: leave the scores on the device, where they are made on one. factored: leave its factors, if it has any, to
+    whoever goes through the scores anyway.
 
     Raises:
         UserError: the device or the precision is not there.
@@ -93,7 +98,7 @@ def product(query: Grid, gallery: Grid, shape: Shape, options: Options, *, there
         return torch_product(query, gallery, shape, options, there=there and options.device != "cpu")
     if options.precision == "float64":
         return less_half_norms(_double(query, gallery, shape), query, gallery)
-    return less_half_norms(_single(query, gallery, shape), query, gallery)
+    return less_half_norms(_single(query, gallery, shape, factored), query, gallery)
 
 
 def less_half_norms(inner: Product, query: Grid, gallery: Grid) -> Product:
@@ -122,7 +127,7 @@ def rounding_of_halves(query: Grid, gallery: Grid) -> float:
     return 2.0**-23 * (query.greatest * gallery.greatest + gallery.greatest**2)
 
 
-def _single(query: Grid, gallery: Grid, shape: Shape) -> Product:
+def _single(query: Grid, gallery: Grid, shape: Shape, factored: bool) -> Product:
     """Long sums in pieces: a term then goes through the additions of its piece and those of the pieces, so the bound is
     a few times less, and less is left open, for a twentieth more time."""
     buffers, pieces = Buffers(shape, np.float32), Buffers(shape, np.float32)
@@ -136,12 +141,13 @@ def _single(query: Grid, gallery: Grid, shape: Shape) -> Product:
         for start in starts:
             among = slice(start, start + SUMMED)
             out += np.matmul(block[:, among], stored[:, among].T, out=pieces.block(*out.shape))
-        if factors is not None:
+        if factors is not None and not factored:
             out *= factors[part]
         return out
 
     additions = min(dimension, SUMMED) + len(starts)
-    return Product(scores, np.full(len(query), bound_in_float32(query, gallery, additions)))
+    bounds = np.full(len(query), bound_in_float32(query, gallery, additions))
+    return Product(scores, bounds, factors=factors if factored else None)
 
 
 def bound_in_float32(query: Grid, gallery: Grid, additions: int | None = None) -> float:

@@ -123,7 +123,8 @@ def parts_product(query: PartGrid, gallery: PartGrid, shape: Shape, options: Opt
     Raises:
         UserError: the device or the precision is not there.
     """
-    inner = [product(q, g, shape, options) for q, g in zip(query.features, gallery.features, strict=True)]
+    sides = zip(query.features, gallery.features, strict=True)
+    inner = [product(asked, sheet, shape, options, factored=True) for asked, sheet in sides]
     rounded = bool(inner[0].bounds.any())
     kind: type[np.floating[Any]] = np.float32 if rounded else np.float64
     # Half squared distances are within these, by query.
@@ -139,6 +140,9 @@ def parts_product(query: PartGrid, gallery: PartGrid, shape: Shape, options: Opt
         local.last = planes, out, asked, part
         for start in range(0, len(out), ROWS):
             lines = slice(start, start + ROWS)
+            for plane, one in zip(planes, inner, strict=True):
+                if one.factors is not None:
+                    plane[lines] *= one.factors[part]
             seen = asked_counts[asked][lines]
             squares = [
                 squares_of(half[asked][lines, None].astype(kind), other[part], plane[lines])
