@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -95,9 +96,9 @@ def test_no_two_mutants_share_a_name() -> None:
         assert len(names) == len(set(names)), name
 
 
-def test_the_page_says_how_many_there_are_and_names_every_list() -> None:
+def test_the_page_says_how_many_there_are_at_least_and_names_every_list() -> None:
     made = lists()
     page = " ".join((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split())
-    said = f"{sum(map(len, made.values()))} patches in {len(made)} of them"
-    assert said in page, f"CONTRIBUTING.md: {said}"
+    said = re.search(r"more than (\d+) patches in (\d+) of them", page)
+    assert said is not None and int(said[1]) < sum(map(len, made.values())) and int(said[2]) == len(made)
     assert all(name in page.partition("stand in tests/mutants")[2] for name in made)
