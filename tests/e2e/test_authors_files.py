@@ -83,7 +83,9 @@ def write_suite(folder: Path) -> None:
             "pgan-own-recipe": SMALL,
             "transreid-camera-view": {"method": {"width": 24, "layers": 2, "runs": 2}},
             "vami": {"method": {"length": 8}},
-            "san": {"method": {"stripes": 2, "length": 8}},
+            "san": {
+                "method": {"stripes": 2, "length": 8, "attributes": ["type"]}
+            },  # this world's vehicles are all grey
         },
     }
     (folder / "params/suites/authors.yaml").write_text(yaml.safe_dump(suite))
@@ -187,8 +189,8 @@ def test_runs_read_what_the_authors_made(study: Study) -> None:
     }
     assert read["PVEN", "my-veriwild"].masks == ("front", "back", "side", "roof")
     assert read["PGAN", "my-veri776"].masks == tuple(f"part_{number}" for number in range(1, 9))
-    assert read["SAN", "my-vehicleid"].attributes == ("colour", "model")
-    assert read["SAN", "my-veri776"].attributes == ("colour", "type")
+    assert read["SAN", "my-vehicleid"].attributes == ("model",), "its labels tell no type"
+    assert read["SAN", "my-veri776"].attributes == ("type",)
     assert read["TransReID", "my-veri776"].camera and read["TransReID", "my-veri776"].viewpoint
     assert all(run.side_digest is not None for run in study.runs.values())
 
