@@ -24,7 +24,7 @@ def test_a_benchmark_is_a_module_with_a_main(name: str) -> None:
 def test_every_benchmark_is_run() -> None:
     asks = "if __name__ == "
     there = {file.stem for file in (ROOT / "benchmarks").glob("*.py") if asks in file.read_text(encoding="utf-8")}
-    assert there == {*BENCHMARKS, "__main__", "evaluation_jobs", "embedded_baselines"}  # a part of one, and a table
+    assert there == {*BENCHMARKS, "__main__", "evaluation_jobs", "embedded_baselines", "launches"}  # parts, and a table
 
 
 def test_peers_and_the_large_size_go_to_those_that_know_them(tmp_path: Path) -> None:
