@@ -3,12 +3,12 @@
 Counted on the CPU, on the path that a GPU takes: views and allocations do no work, and the depthwise convolutions have
 one weight gradient, not the CPU's own one of many products (svrn/backbones/depthwise.py).
 
-python -m benchmarks.launches SUITE ROW says where those of a row come from.
+python -m benchmarks.launches counts every row anew and writes docs/launches.md.
 """
 
 from __future__ import annotations
 
-import sys
+import json
 import traceback
 from collections import Counter
 from collections.abc import Iterator
@@ -20,11 +20,14 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.common import ROOT
+from benchmarks.step import untrained
 from svrn.backbones import depthwise
 from svrn.config.parameters import RunParameters
 from svrn.config.study import load_study
+from svrn.files import write_json, write_text
 from svrn.training.timing import Subject
 
+RECORD, PAGE = ROOT / "results" / "recorded" / "launches.json", ROOT / "docs" / "launches.md"
 _PACKAGE = ROOT / "svrn"
 #: No kernel: what names, allocates, and marks for a profiler.
 _NOTHING = ("empty", "detach", "is_same_size", "_to_copy", "_record_function", "_unsafe_view")
@@ -51,10 +54,11 @@ class Started(TorchDispatchMode):
 def _place() -> str:
     for frame in reversed(traceback.extract_stack()):
         path = Path(frame.filename)
-        if _PACKAGE not in path.parents:
-            continue
-        if frame.name == "step":
-            return "optimiser" if "optimiser" in (frame.line or "") else "backward"
+        line = frame.line or ""
+        if _PACKAGE not in path.parents or (path.stem == "passes" and frame.name == "forward"):
+            continue  # whoever called the batch normalisation
+        if ".backward()" in line or frame.name == "step":
+            return "optimiser" if "optimiser" in line else "backward"
         return f"{path.parent.name}/{path.stem} {frame.name}"
     return "backward"
 
@@ -80,15 +84,87 @@ def started(parameters: RunParameters, device: torch.device) -> Started:
     return found
 
 
-def main() -> None:
-    from benchmarks.step import untrained
+def small_batch(parameters: RunParameters) -> RunParameters:
+    """The same network from random weights on a batch of four: it starts as many operations."""
+    batches = parameters.training.batches.model_copy(update={"identities": 2, "images": 2})
+    training = parameters.training.model_copy(update={"batches": batches})
+    return untrained(parameters).model_copy(update={"training": training})
 
-    suite, row = sys.argv[1:3]
-    cells = [one for one in load_study(suite).cells if one.row == row and one.parameters]
-    found = started(untrained(cells[0].parameters[0]), torch.device("cpu"))
-    print(f"{found.count} operations")
-    for place, count in found.places.most_common():
-        print(f"{count:6d}  {place}")
+
+def rows() -> Iterator[tuple[str, RunParameters]]:
+    """The paper's two networks, and every row of table 1 of the rivals."""
+    seen: set[str] = set()
+    for suite in ("paper", "rivals"):
+        for cell in load_study(suite).cells:
+            name = f"{cell.row} ({suite})"
+            wanted = cell.kind == "timing" if suite == "paper" else cell.table == "table1"
+            if wanted and cell.parameters and name not in seen:
+                seen.add(name)
+                yield name, cell.parameters[0]
+
+
+def page(counted: dict[str, Any]) -> str:
+    """docs/launches.md of results/recorded/launches.json."""
+    before, now = counted["before"], counted["now"]
+    lines = [
+        "# Operations that a training step starts",
+        "",
+        "Written by `python -m benchmarks.launches` from results/recorded/launches.json; do not edit it. Each is at",
+        "least one kernel on a GPU. Counted is what PyTorch dispatches in one step (forward, losses, backward,",
+        "optimiser), on the path that a GPU takes; views and allocations are left out. `before` is of a loop over",
+        "branches and of counters told pass by pass, by the same counter.",
+        "",
+        "| row of table 1 (suite) | before | now |",
+        "|---|---|---|",
+        *(f"| {name} | {before.get(name, '')} | {now[name]['count']} |" for name in now),
+        "",
+        "## Where those of the paper's SVRN come from",
+        "",
+        "| | before | now |",
+        "|---|---|---|",
+    ]
+    known, found = counted["before_groups"], now[DETAILED]["groups"]
+    names = sorted(known.keys() | found.keys(), key=lambda one: -known.get(one, 0))
+    lines += [f"| {name} | {known.get(name, 0)} | {found.get(name, 0)} |" for name in names]
+    return "\n".join([*lines, ""])
+
+
+DETAILED = "SVRN (paper)"
+_GROUPS = (
+    ("backward", "backward"),
+    ("optimiser", "optimiser"),
+    ("parts/network run_block", "the trunk's blocks, forward"),
+    ("losses/pairs", "hard pairs: found, measured, their gradient"),
+    ("losses/", "losses beside hard pairs"),
+    ("svrn/losses", "losses beside hard pairs"),
+    ("svrn/critic", "critic"),
+    ("parts/grid", "grid"),
+    ("parts/suppression", "masks"),
+    ("training/", "log and counters"),
+)
+
+
+def grouped(places: Counter[str]) -> dict[str, int]:
+    """Places by what they do."""
+    found: Counter[str] = Counter()
+    for place, count in places.items():
+        found[next((title for start, title in _GROUPS if start in place), "mining, heads, ranking, unified layer")] += (
+            count
+        )
+    return dict(sorted(found.items()))
+
+
+def main() -> None:
+    """Count every row, keep it and write the page."""
+    counted = json.loads(RECORD.read_text(encoding="utf-8"))
+    counted["now"] = {}
+    for name, parameters in rows():
+        found = started(small_batch(parameters), torch.device("cpu"))
+        groups = {"groups": grouped(found.places)} if name == DETAILED else {}
+        counted["now"][name] = {"count": found.count, **groups}
+        print(f"{found.count:6d}  {name}", flush=True)
+    write_json(RECORD, counted)
+    write_text(PAGE, page(counted))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,9 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import torch
 
+from benchmarks import launches
 from benchmarks.__main__ import BENCHMARKS, WITH_PEERS, commands
 from benchmarks.common import ROOT
 from benchmarks.deployment import FILES, table
@@ -62,3 +64,16 @@ def test_the_page_shows_the_recorded_table_of_exported_forms() -> None:
     shown = (ROOT / "docs/deployment.md").read_text()
     command = "<!-- python -m benchmarks.deployment --show results/recorded/deployment.json -->"
     assert f"{command}\n{table(found)}\n<!-- end -->" in shown
+
+
+def test_the_page_of_launches_is_that_of_its_record_and_svrn_keeps_to_its_goal() -> None:
+    counted = json.loads(launches.RECORD.read_text(encoding="utf-8"))
+    assert launches.PAGE.read_text(encoding="utf-8") == launches.page(counted)
+    assert counted["now"]["SVRN (paper)"]["count"] <= 1150
+
+
+def test_a_step_starts_no_more_operations_than_recorded() -> None:
+    counted = json.loads(launches.RECORD.read_text(encoding="utf-8"))["now"]
+    (parameters,) = (one for name, one in launches.rows() if name == "SVRN (rivals)")
+    found = launches.started(launches.small_batch(parameters), torch.device("cpu"))
+    assert found.count == counted["SVRN (rivals)"]["count"]

@@ -113,7 +113,8 @@ class Captured:
         except RuntimeError as error:
             self._able = False
             self.compute.passes.forget()
-            self.say(f"this step cannot be captured ({str(error).splitlines()[0]}): training goes on without")
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            self.say(f"this step cannot be captured ({reason}): training goes on without")
             return None
         finally:
             for one, gradient in zip(self.parameters, before, strict=True):
