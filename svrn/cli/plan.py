@@ -173,7 +173,8 @@ def cost_by_method(planned: list[PlannedRun]) -> dict[str, Cost]:
     """By the method's name, dearest first."""
     found: dict[str, Cost] = {}
     for one in planned:
-        found.setdefault(one.run.parameters.method.name, Cost()).add(one.estimate)
+        name = str(one.run.parameters.method.model_dump(include={"name"})["name"])
+        found.setdefault(name, Cost()).add(one.estimate)
     return dict(sorted(found.items(), key=lambda pair: (-pair[1].seconds, pair[0])))
 
 

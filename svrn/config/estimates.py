@@ -69,7 +69,7 @@ def estimate(
     for there in (True, False):
         ours, single = (_of_class(found, parameters, device, there) for found in (runs, steps))
         alike = [one for one in ours if _alike(one.parameters, parameters)]
-        same = [one for one in alike if one.parameters.method.name == parameters.method.name]
+        same = [one for one in alike if type(one.parameters.method) is type(parameters.method)]
         single = [one for one in single if _alike(one.parameters, parameters)]
         for those, rests_on in (
             (same, "past runs like it"),

@@ -135,7 +135,8 @@ class Captured:
         for one, gradient in known.gradients:
             one.grad = gradient
         if added:
-            torch._foreach_add_([one.grad for one, _ in added], sums)
+            written = dict(known.gradients)
+            torch._foreach_add_([written[one] for one, _ in added], sums)  # type: ignore[arg-type]
         return known.parts.clone()
 
     def _sum(self, parameter: nn.Parameter, like: Tensor) -> Tensor:
@@ -170,7 +171,8 @@ def _with_inputs(seen: Seen, tensors: dict[str, Tensor]) -> tuple[Seen, Tensor]:
     """The same with these tensors in the place of its own, and the rows."""
     side, chance = seen.side, {name: tensors[f"chance.{name}"] for name in seen.chance}
     if side is not None:
-        side = dataclasses.replace(side, **{name: tensors[f"side.{name}"] for name in side.tensors()})
+        taken: dict[str, Any] = {name: tensors[f"side.{name}"] for name in side.tensors()}
+        side = dataclasses.replace(side, **taken)
     changed = dataclasses.replace(
         seen, images=tensors["images"], labels=tensors["labels"], side=side, chance=chance, progress=tensors["progress"]
     )

@@ -54,7 +54,7 @@ class Passes:
             if isinstance(norm, _BatchNorm) and norm.num_batches_tracked is not None and norm.momentum is not None
         ]
         for norm in self._norms:
-            norm.__class__ = _counting(type(norm))
+            norm.__class__ = _counting(cast(Any, type(norm)))  # type: ignore[assignment]
             norm.passes = 0  # type: ignore[assignment]
 
     def settle(self) -> None:
