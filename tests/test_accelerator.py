@@ -9,7 +9,6 @@ import pytest
 
 from tools import accelerator
 
-
 LONG = [pytest.param(name, marks=pytest.mark.campaign) for name in ("several", "plateau")]
 
 
