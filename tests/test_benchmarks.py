@@ -15,6 +15,7 @@ from benchmarks.common import ROOT
 from benchmarks.deployment import FILES, table
 from benchmarks.evaluation import Bench
 from benchmarks.evaluation_data import SIZES
+from benchmarks.input_pipeline import beside_what_is_eaten
 from benchmarks.reranking import measured
 
 
@@ -77,3 +78,8 @@ def test_a_step_starts_no_more_operations_than_recorded() -> None:
     (parameters,) = (one for name, one in launches.rows() if name == "SVRN (rivals)")
     found = launches.started(launches.small_batch(parameters), torch.device("cpu"))
     assert found.count == counted["SVRN (rivals)"]["count"]
+
+
+def test_what_a_core_makes_stands_beside_what_a_recorded_step_eats() -> None:
+    rows = beside_what_is_eaten({"decoded": 250.0, "from the packed cache": 2000.0})
+    assert len(rows) >= 2 and all(one.limit and one.ratio == one.value / one.limit for one in rows)
