@@ -9,7 +9,8 @@ python -m benchmarks.launches counts every row anew and writes docs/launches.md.
 from __future__ import annotations
 
 import json
-import traceback
+import linecache
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ from svrn.files import write_json, write_text
 from svrn.training.timing import Subject
 
 RECORD, PAGE = ROOT / "results" / "recorded" / "launches.json", ROOT / "docs" / "launches.md"
-_PACKAGE = ROOT / "svrn"
+_PACKAGE = f"{ROOT / 'svrn'}/"
 #: No kernel: what names, allocates, and marks for a profiler.
 _NOTHING = ("empty", "detach", "is_same_size", "_to_copy", "_record_function", "_unsafe_view")
 
@@ -52,14 +53,15 @@ class Started(TorchDispatchMode):
 
 
 def _place() -> str:
-    for frame in reversed(traceback.extract_stack()):
-        path = Path(frame.filename)
-        line = frame.line or ""
-        if _PACKAGE not in path.parents or (path.stem == "passes" and frame.name == "forward"):
-            continue  # whoever called the batch normalisation
-        if ".backward()" in line or frame.name == "step":
-            return "optimiser" if "optimiser" in line else "backward"
-        return f"{path.parent.name}/{path.stem} {frame.name}"
+    frame = sys._getframe(2)
+    while frame is not None:
+        path, name = frame.f_code.co_filename, frame.f_code.co_name
+        if path.startswith(_PACKAGE) and not (path.endswith("passes.py") and name == "forward"):
+            line = linecache.getline(path, frame.f_lineno)
+            if ".backward()" in line or name == "step":
+                return "optimiser" if "optimiser" in line else "backward"
+            return f"{'/'.join(Path(path).parts[-2:]).removesuffix('.py')} {name}"
+        frame = frame.f_back  # for a batch normalisation: whoever called it
     return "backward"
 
 

@@ -77,7 +77,7 @@ def test_a_step_starts_no_more_operations_than_recorded() -> None:
     counted = json.loads(launches.RECORD.read_text(encoding="utf-8"))["now"]
     (parameters,) = (one for name, one in launches.rows() if name == "SVRN (rivals)")
     found = launches.started(launches.small_batch(parameters), torch.device("cpu"))
-    assert found.count == counted["SVRN (rivals)"]["count"]
+    assert found.count <= counted["SVRN (rivals)"]["count"]
 
 
 def test_what_a_core_makes_stands_beside_what_a_recorded_step_eats() -> None:
