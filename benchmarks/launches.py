@@ -108,6 +108,7 @@ def rows() -> Iterator[tuple[str, RunParameters]]:
 def page(counted: dict[str, Any]) -> str:
     """docs/launches.md of results/recorded/launches.json."""
     before, now = counted["before"], counted["now"]
+    ordered = sorted(now, key=lambda one: (one.rpartition("(")[2], -now[one]["count"], one))
     lines = [
         "# Operations that a training step starts",
         "",
@@ -118,7 +119,7 @@ def page(counted: dict[str, Any]) -> str:
         "",
         "| row of table 1 (suite) | before | now |",
         "|---|---|---|",
-        *(f"| {name} | {before.get(name, '')} | {now[name]['count']} |" for name in now),
+        *(f"| {name} | {before.get(name, '')} | {now[name]['count']} |" for name in ordered),
         "",
         "## Where those of the paper's SVRN come from",
         "",
@@ -126,7 +127,7 @@ def page(counted: dict[str, Any]) -> str:
         "|---|---|---|",
     ]
     known, found = counted["before_groups"], now[DETAILED]["groups"]
-    names = sorted(known.keys() | found.keys(), key=lambda one: -known.get(one, 0))
+    names = sorted(known.keys() | found.keys(), key=lambda one: (-known.get(one, 0), one))
     lines += [f"| {name} | {known.get(name, 0)} | {found.get(name, 0)} |" for name in names]
     return "\n".join([*lines, ""])
 
