@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from benchmarks.common import best, record, row
+from benchmarks.common import Row, best, record, row
+from svrn.config.estimates import recorded_steps
 from svrn.config.parameters import Input
 from svrn.data.augmentation import augment, draws
 from svrn.data.cache import ImageStore
@@ -78,8 +79,24 @@ def main() -> None:
                     goal=">= 10 x the peer",
                 ),
                 row("input pipeline, mean difference from PIL's picture", difference(files, peer), "levels of 255"),
+                *beside_what_is_eaten({"decoded": speeds["ours"], "from the packed cache": speeds["cached"]}),
             ]
         )
+
+
+def beside_what_is_eaten(speeds: dict[str, float]) -> list[Row]:
+    """What a core makes for the paper's size, beside what a recorded training step of its SVRN takes in a second."""
+    eaten = {
+        one.device: training.batches.identities * training.batches.images / one.seconds
+        for one in recorded_steps()
+        if one.what == "SVRN (paper)" and (training := one.parameters.training)
+    }
+    return [
+        row(f"input pipeline, {name}: a core beside the paper's SVRN on {device}", speed, "images/core-s", limit=limit)
+        for device, images in eaten.items()
+        for name, speed in speeds.items()
+        for limit in [("what its step eats", images)]
+    ]
 
 
 def measure(jobs: dict[str, Callable[[], object]]) -> dict[str, float]:

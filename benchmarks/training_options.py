@@ -17,14 +17,11 @@ import torch
 from benchmarks.common import Row, best, record, row
 from svrn.config.documents import merge
 from svrn.config.parameters import RunParameters
-from svrn.methods.rooms import build_losses, build_network
-from svrn.parts.output import Seen, Sizes
-from svrn.training.device import autocast_type, compiled, prepare
-from svrn.training.distributed import Group
-from svrn.training.loss_step import LossStep
-from svrn.training.optimisation import build_optimiser
+from svrn.training.captured import WARM
+from svrn.training.device import prepare
+from svrn.training.timing import Subject
 
-IDENTITIES, BATCH, ROUNDS = 64, 32, 5
+IDENTITIES, ROUNDS = 64, 5
 ON_CPU = {
     "model": {"backbone": {"name": "efficientnet_lite0", "frozen_blocks": 2}, "salience": {"grid": 6}},
     "training": {"input": {"size": 96}},
@@ -42,7 +39,9 @@ GPU_VARIANTS: dict[str, dict[str, Any]] = {
     "float16": {"training": {"numerics": {"precision": "float16"}}},
     "float16, channels last": {"training": {"numerics": {"precision": "float16", "channels_last": True}}},
 }
-COMPILED = {
+COMPILED: dict[str, dict[str, Any]] = {
+    "float32, captured": {"execution": {"compile": "captured"}},
+    "bfloat16, captured": {"training": {"numerics": {"precision": "bfloat16"}}, "execution": {"compile": "captured"}},
     "bfloat16, compiled": {"training": {"numerics": {"precision": "bfloat16"}}, "execution": {"compile": True}},
 }
 
@@ -76,35 +75,19 @@ def as_row(name: str, seconds: dict[str, float], where: str) -> Row:
 
 
 def make_step(parameters: RunParameters) -> Callable[[], None]:
-    """One optimiser step as a function, already called twice."""
-    training, execution = parameters.training, parameters.execution
-    device = prepare(training.numerics, 0)
-    layout = torch.channels_last if training.numerics.channels_last else torch.contiguous_format
-    sizes = Sizes(IDENTITIES, BATCH)
-    network = build_network(parameters, sizes).to(device, memory_format=layout).train()  # type: ignore[call-overload]
-    parts = build_losses(parameters, sizes).to(device)
-    optimiser = build_optimiser(network, training.optimisation, parts)
-    autocast = autocast_type(training.numerics, device, print)
-    module = compiled(network, print) if execution.compile else network
-    losses = LossStep(module, parts, Group(), autocast)
-    scaler = torch.amp.GradScaler(device.type, enabled=autocast is torch.float16)
-    side = training.input.size
-    images = torch.randn(BATCH, 3, side, side, device=device).to(memory_format=layout)
-    rows = torch.arange(BATCH, device=device)
-    seen = Seen(images, (rows // 4) % IDENTITIES)
+    """One optimiser step as a function, already called until it is what later ones are."""
+    numerics = parameters.training.numerics
+    device = prepare(numerics, 0)
+    subject = Subject(parameters, device, IDENTITIES, measured=False, say=print)
 
     def step() -> None:
-        torch.set_deterministic_debug_mode("warn" if training.numerics.deterministic else "default")
-        optimiser.zero_grad()
-        total, _ = losses(seen, rows)
-        scaler.scale(total).backward()
-        scaler.step(optimiser)
-        scaler.update()
+        torch.set_deterministic_debug_mode("warn" if numerics.deterministic else "default")
+        subject.step()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
 
-    step()
-    step()
+    for _ in range(WARM + 1):
+        step()
     return step
 
 

@@ -7,12 +7,15 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import torch
 
+from benchmarks import launches
 from benchmarks.__main__ import BENCHMARKS, WITH_PEERS, commands
 from benchmarks.common import ROOT
 from benchmarks.deployment import FILES, table
 from benchmarks.evaluation import Bench
 from benchmarks.evaluation_data import SIZES
+from benchmarks.input_pipeline import beside_what_is_eaten
 from benchmarks.reranking import measured
 
 
@@ -24,7 +27,7 @@ def test_a_benchmark_is_a_module_with_a_main(name: str) -> None:
 def test_every_benchmark_is_run() -> None:
     asks = "if __name__ == "
     there = {file.stem for file in (ROOT / "benchmarks").glob("*.py") if asks in file.read_text(encoding="utf-8")}
-    assert there == {*BENCHMARKS, "__main__", "evaluation_jobs", "embedded_baselines"}  # a part of one, and a table
+    assert there == {*BENCHMARKS, "__main__", "evaluation_jobs", "embedded_baselines", "launches"}  # parts, and a table
 
 
 def test_peers_and_the_large_size_go_to_those_that_know_them(tmp_path: Path) -> None:
@@ -62,3 +65,21 @@ def test_the_page_shows_the_recorded_table_of_exported_forms() -> None:
     shown = (ROOT / "docs/deployment.md").read_text()
     command = "<!-- python -m benchmarks.deployment --show results/recorded/deployment.json -->"
     assert f"{command}\n{table(found)}\n<!-- end -->" in shown
+
+
+def test_the_page_of_launches_is_that_of_its_record_and_svrn_keeps_to_its_goal() -> None:
+    counted = json.loads(launches.RECORD.read_text(encoding="utf-8"))
+    assert launches.PAGE.read_text(encoding="utf-8") == launches.page(counted)
+    assert counted["now"]["SVRN (paper)"]["count"] <= 1150
+
+
+def test_a_step_starts_no_more_operations_than_recorded() -> None:
+    counted = json.loads(launches.RECORD.read_text(encoding="utf-8"))["now"]
+    (parameters,) = (one for name, one in launches.rows() if name == "SVRN (rivals)")
+    found = launches.started(launches.small_batch(parameters), torch.device("cpu"))
+    assert found.count <= counted["SVRN (rivals)"]["count"]
+
+
+def test_what_a_core_makes_stands_beside_what_a_recorded_step_eats() -> None:
+    rows = beside_what_is_eaten({"decoded": 250.0, "from the packed cache": 2000.0})
+    assert len(rows) >= 2 and all(one.limit and one.ratio == one.value / one.limit for one in rows)

@@ -273,7 +273,10 @@ class Execution(Strict):
     workers: int = Field(0, ge=0, description="processes that decode images; 0: in the training process")
     cache: bool = Field(True, description="keep decoded uint8 images packed on disk")
     devices: int = Field(1, ge=1, description="devices of one run; more than one uses DistributedDataParallel")
-    compile: bool = False
+    compile: bool | Literal["captured"] = Field(
+        False,
+        description="true: the network through torch.compile; captured: a step's forward and backward as a CUDA graph",
+    )
     checkpoint_minutes: float = Field(5.0, gt=0)
     log_every: int = Field(10, ge=1, description="steps between two lines of progress")
 

@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any, Literal
 
 import yaml
 
 from svrn.config.budget import SearchBudget, search_budget
+from svrn.config.estimates import Estimate, Recorded, estimate, recorded_steps
 from svrn.config.identity import differences, key_of, run_identity
 from svrn.config.parameters import RunParameters
 from svrn.config.products import evaluation_files, run_outputs
@@ -19,9 +19,6 @@ from svrn.config.schedule import costs, longest_first, relative_cost, training_i
 from svrn.config.study import RESULTS, Run, Study
 
 State = Literal["done", "stopped", "to do"]
-
-#: The paper's input: 32 images of 256 x 256 a step, one pass through the network (section IV-B; table 7's baseline).
-_PAPER_STEP = 32 * 256**2
 
 
 @dataclass(frozen=True)
@@ -35,14 +32,15 @@ class PastRun:
     cost: float
     device_seconds: float | None
     device_kind: str | None
+    device: str
+    joules: float | None
 
-
-@dataclass(frozen=True)
-class Estimate:
-    """A length in device-seconds and what it rests on."""
-
-    seconds: float
-    rests_on: str
+    def recorded(self) -> Recorded | None:
+        """What it cost, as something to estimate from; None where it is not finished."""
+        if not self.device_seconds:
+            return None
+        what = f"run {self.key}"
+        return Recorded(what, self.parameters, self.cost, self.device_seconds, self.device, self.joules)
 
 
 @dataclass(frozen=True)
@@ -74,9 +72,11 @@ class Plan:
         return [planned for planned in self.runs if planned.state != "done"]
 
 
-def make_plan(study: Study) -> Plan:
-    """Look at what is there and say what is missing."""
+def make_plan(study: Study, device: str | None = None) -> Plan:
+    """Look at what is there and say what is missing; times are for `device`, a class by its name (None: any)."""
     past = list(past_runs())
+    runs = [found for one in past if (found := one.recorded()) is not None]
+    steps, paper = list(recorded_steps()), _paper_step(study)
     finished = {one.key: one for one in past}
     cost = costs(study)
     planned = []
@@ -86,10 +86,10 @@ def make_plan(study: Study) -> Plan:
         rows = tuple(dict.fromkeys(f"{cell.table}: {cell.row}" for cell in cells))
         known = finished.get(run.key)
         if state == "done" and known and known.device_seconds is not None:
-            estimate: Estimate | None = Estimate(known.device_seconds, "measured")
+            length: Estimate | None = Estimate(known.device_seconds, "measured", known.joules)
         else:
-            estimate = _estimate(run.parameters, cost[run.key], past, study)
-        planned.append(PlannedRun(run, state, rows, len(cells), _why(run, state, past), estimate))
+            length = estimate(run.parameters, cost[run.key], runs, steps, paper, device)
+        planned.append(PlannedRun(run, state, rows, len(cells), _why(run, state, past), length))
     missing_scores = {str(Path(file).parent) for file in evaluation_files(study) if not Path(file).is_file()}
     return Plan(
         study,
@@ -115,9 +115,11 @@ def past_runs(folder: Path = RESULTS / "runs") -> Iterator[PastRun]:
             continue
         record = _record(file.with_name("run.json"))
         seconds = record.get("device_seconds")
-        kind = record.get("device_kind")
+        kind, device, joules = record.get("device_kind"), str(record.get("device", "")), record.get("energy_joules")
         cost = relative_cost(parameters, training_images(str(content.get("benchmark", ""))))
-        yield PastRun(file.parent.name, str(content.get("label", "")), identity, parameters, cost, seconds, kind)
+        yield PastRun(
+            file.parent.name, str(content.get("label", "")), identity, parameters, cost, seconds, kind, device, joules
+        )
 
 
 def _record(file: Path) -> dict[str, Any]:
@@ -149,22 +151,6 @@ def _why(run: Run, state: State, past: list[PastRun]) -> tuple[str, ...]:
         return ("never trained",)
     changes, nearest = min(compared, key=lambda pair: (len(pair[0]), pair[1].key))
     return (f"never trained; nearest is {nearest.key} ({nearest.label}):", *changes)
-
-
-def _estimate(parameters: RunParameters, cost: float, past: list[PastRun], study: Study) -> Estimate | None:
-    alike = [one for one in past if _alike(one.parameters, parameters)]
-    for those, rests_on in ((alike, "past runs like it"), (past, "past runs of other networks")):
-        rates = [one.device_seconds / one.cost for one in those if one.device_seconds]
-        if rates:
-            return Estimate(cost * median(rates), rests_on)
-    milliseconds = _paper_step(study)
-    if milliseconds is not None and parameters.model.backbone.name == "resnet50":
-        return Estimate(cost / _PAPER_STEP * milliseconds / 1000, "the paper's time for a step")
-    return None
-
-
-def _alike(one: RunParameters, other: RunParameters) -> bool:
-    return one.model.backbone == other.model.backbone and one.training.input.size == other.training.input.size
 
 
 def _paper_step(study: Study) -> float | None:

@@ -19,9 +19,14 @@ def relative_cost(parameters: RunParameters, images: int = _NOMINAL_IMAGES) -> f
 
     Meant for ordering the runs of a suite and for scaling a measured run to one that was never made.
     """
+    return steps(parameters, images) * step_cost(parameters)
+
+
+def step_cost(parameters: RunParameters) -> float:
+    """Work of one step of a training in the same units."""
     training, passes = parameters.training, parameters.method.passes(parameters)
     batch = training.batches.identities * training.batches.images * training.batches.accumulate
-    return steps(parameters, images) * batch * training.input.size**2 * passes
+    return batch * training.input.size**2 * passes
 
 
 def steps(parameters: RunParameters, images: int = _NOMINAL_IMAGES) -> int:

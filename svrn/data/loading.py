@@ -96,6 +96,7 @@ class TrainingBatches:
     rank, world: this process takes its `part`, in order, of every batch of the `whole` training.
     side: the side information of the training images, in their order; it moves with the augmented images. kinds: of the
     images, over which a vehicle's images in a batch are spread (`PKSampler`).
+    pinned: images are written to pinned memory, so that a GPU fetches them while it computes.
 
     Raises:
         UserError: more identities a batch than there are, or a batch that does not divide by the processes.
@@ -111,8 +112,10 @@ class TrainingBatches:
         world: int = 1,
         side: SideTable | None = None,
         kinds: Rows | None = None,
+        pinned: bool = False,
     ) -> None:
         self.images, self.store, self.training, self.side = images, store, training, side
+        self.pinned = pinned
         batches = training.batches
         per_epoch = training.optimisation.batches_per_epoch
         self.sampler = PKSampler(images.labels, batches, training.seed, per_epoch, kinds)
@@ -150,7 +153,7 @@ class TrainingBatches:
         rows, counts = all_rows[self.part], all_counts[self.part]
         seed = self.training.seed
         chance = np.stack([draws(seed, epoch, int(r), int(c)) for r, c in zip(rows, counts, strict=True)])
-        pixels = augment(self.store.fetch(rows), chance, self.training.input)
+        pixels = augment(self.store.fetch(rows), chance, self.training.input, self.pinned)
         labels = torch.from_numpy(self.images.labels[rows])
         names = [str(name) for name in self.images.names[rows]]
         side = None if self.side is None else move(self.side.rows(rows), chance, self.training.input)

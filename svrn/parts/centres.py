@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from svrn.parts.classes import counts_of
+
 
 class ClassCentres(nn.Module):
     """Centre loss (Wen et al., ECCV 2016): half the squared distance to the vehicle's centre, mean over the batch.
@@ -31,5 +33,5 @@ class ClassCentres(nn.Module):
     @torch.no_grad()
     def _move(self, features: Tensor, labels: Tensor) -> None:
         pull = torch.zeros_like(self.centres).index_add_(0, labels, features - self.centres[labels])
-        number = torch.bincount(labels, minlength=len(self.centres)).to(pull)
+        number = counts_of(labels, len(self.centres))
         self.centres += self.rate * pull / (1 + number).unsqueeze(1)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from svrn.parts.classes import one_of
 
 _MOMENTUM = 0.02
 _LEAST = 1e-30  # a share below it counts as none: what a class had has faded out of float32
@@ -28,7 +29,7 @@ class ClassMeans(nn.Module):
         """Take in features [B, A] of classes `labels` [B]; -1 is none of them. In training mode alone."""
         if not self.training:
             return
-        member = F.one_hot(labels + 1, self.classes + 1)[:, 1:].float()  # [B, V]
+        member = one_of(labels, self.classes).float()  # [B, V]
         whose = member.unsqueeze(2) * features.float().unsqueeze(1)
         with torch.autocast(features.device.type, enabled=False):
             self.statistics(torch.cat([member, whose.flatten(1)], 1))

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from svrn.errors import UserError
+from svrn.parts.classes import one_of
 
 
 def check_fit(grid: int, height: int, width: int) -> None:
@@ -35,9 +36,16 @@ def cell_index(size: int, grid: int, device: torch.device | None = None) -> Tens
 
 def cell_counts(height: int, width: int, grid: int, device: torch.device | None = None) -> Tensor:
     """Pixels in every cell: [grid, grid] float32."""
-    rows = torch.bincount(cell_index(height, grid), minlength=grid).float()
-    columns = torch.bincount(cell_index(width, grid), minlength=grid).float()
-    return torch.outer(rows, columns).to(device)
+    if height % grid == 0 and width % grid == 0:
+        return torch.full((grid, grid), float(height * width // grid**2), device=device)
+    rows, columns = _pixels(height, grid, device), _pixels(width, grid, device)
+    return torch.outer(rows, columns)
+
+
+def _pixels(size: int, grid: int, device: torch.device | None) -> Tensor:
+    """Pixels of every cell along one side: [grid] float32. A cell begins at the first p with p * grid >= its own."""
+    begins = (torch.arange(grid + 1, device=device) * size + grid - 1) // grid
+    return begins.diff().float()
 
 
 def cell_sums(maps: Tensor, grid: int) -> Tensor:
@@ -49,8 +57,8 @@ def cell_sums(maps: Tensor, grid: int) -> Tensor:
     if height % grid == 0 and width % grid == 0:
         step = (height // grid, width // grid)
         return F.avg_pool2d(maps, step, step) * (step[0] * step[1])
-    rows = F.one_hot(cell_index(height, grid, maps.device), grid).to(maps.dtype)  # [h, g]
-    columns = F.one_hot(cell_index(width, grid, maps.device), grid).to(maps.dtype)  # [w, g]
+    rows = one_of(cell_index(height, grid, maps.device), grid).to(maps.dtype)  # [h, g]
+    columns = one_of(cell_index(width, grid, maps.device), grid).to(maps.dtype)  # [w, g]
     return rows.T @ (maps @ columns)
 
 
@@ -67,6 +75,9 @@ def upsample(mask: Tensor, height: int, width: int) -> Tensor:
     grid = mask.shape[-1]
     if (height, width) == (grid, grid):
         return mask.unsqueeze(1)
+    if height % grid == 0 and width % grid == 0:
+        cells = mask.reshape(-1, grid, 1, grid, 1)
+        return cells.expand(-1, -1, height // grid, -1, width // grid).reshape(-1, 1, height, width)
     rows = cell_index(height, grid, mask.device)
     columns = cell_index(width, grid, mask.device)
     return mask[:, rows][:, :, columns].unsqueeze(1)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from svrn.parts.classes import one_of
 from svrn.parts.grid import cell_index
 
 
@@ -24,7 +24,7 @@ def stripe_maps(stripes: int, height: int, width: int, device: torch.device | No
 
     Rows are split as our grid's cells: row r lies in stripe floor(r * stripes / height).
     """
-    inside = F.one_hot(cell_index(height, stripes, device), stripes).T.float()  # [stripes, height]
+    inside = one_of(cell_index(height, stripes, device), stripes).T.float()  # [stripes, height]
     return (inside * (height / inside.sum(1, keepdim=True))).unsqueeze(2).expand(-1, -1, width)
 
 

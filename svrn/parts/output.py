@@ -38,7 +38,7 @@ class Seen:
     images: [B, 3, H, W] float32, normalised as for ImageNet. labels: [B] int64, the vehicles' numbers, None at test.
     side: the side information that the method asked for. chance: what the network's `chance` drew for these images.
     pretraining: whether this is one of the method's own steps before the schedule. progress: the share of the schedule
-    that is done, 1 at test. maps: whether to keep what can be
+    that is done, 1 at test; a scalar float64 tensor where the step is captured. maps: whether to keep what can be
     looked at (`Branch.map`, `Output.pictures`).
     """
 
@@ -47,7 +47,7 @@ class Seen:
     side: Side | None = None
     chance: Mapping[str, Tensor] = field(default_factory=dict)
     pretraining: bool = False
-    progress: float = 1.0
+    progress: float | Tensor = 1.0
     maps: bool = False
 
 

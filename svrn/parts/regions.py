@@ -62,12 +62,10 @@ class PartRegions:
         values = side.masks if self.own.shapes == "masks" else None if side.boxes is None else box_cells(side.boxes)
         assert values is not None
         place = {name: number for number, name in enumerate(columns)}
-        unions = [
-            values[:, [place[one] for one in union]].amax(1)
-            if self.own.shapes == "boxes"
-            else values[:, [place[one] for one in union]].sum(1).clamp(max=1)
-            for union in self.own.parts().values()
-        ]
+        unions = []
+        for union in self.own.parts().values():
+            members = torch.stack([values[:, place[one]] for one in union], 1)
+            unions.append(members.amax(1) if self.own.shapes == "boxes" else members.sum(1).clamp(max=1))
         return torch.stack(unions, 1)
 
 

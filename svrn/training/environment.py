@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 import svrn
+from svrn.training.device_list import processor
 
 _DIFF_LIMIT = 200_000
 
@@ -40,16 +41,6 @@ def packages() -> dict[str, str]:
             name, _, version = record.name.removesuffix(".dist-info").partition("-")
             found.setdefault(name.lower(), version)
     return dict(sorted(found.items()))
-
-
-def processor() -> str:
-    """The CPU's name."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 def device_facts(device: torch.device) -> dict[str, Any]:

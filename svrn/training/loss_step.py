@@ -1,4 +1,7 @@
-"""Network and loss as one module, so that DistributedDataParallel sees which parameters the loss reaches."""
+"""From a batch to its loss, and to the gradients.
+
+Network and loss are one module, so that DistributedDataParallel sees which parameters the loss reaches.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from torch import Tensor, nn
 from svrn.parts.losses import MethodLosses
 from svrn.parts.output import Seen, Targets
 from svrn.training.distributed import Group, gathered
+from svrn.training.passes import Passes
 
 
 class LossStep(nn.Module):
@@ -31,3 +35,21 @@ class LossStep(nn.Module):
         targets = Targets(seen.labels, rows, seen.side, seen.pretraining)
         parts = self.losses(gathered(output, self.group), gathered(targets, self.group))
         return parts.total, torch.stack([parts[name].detach() for name in self.names])
+
+
+class Gradients:
+    """Forward, loss and backward of a batch: the gradients are added to the parameters'.
+
+    step: a `LossStep`, or what wraps it. batches: how many make a step; the loss is divided by them. Nothing in a call
+    needs a value from the device, so that it can be captured (`svrn.training.captured`).
+    """
+
+    def __init__(self, step: nn.Module, scaler: torch.amp.GradScaler, passes: Passes, batches: int) -> None:
+        self.step, self.scaler, self.passes, self.batches = step, scaler, passes, batches
+
+    def __call__(self, seen: Seen, rows: Tensor) -> Tensor:
+        """The value of every part of the loss [parts], without a gradient. As `LossStep` takes them."""
+        total, parts = self.step(seen, rows)
+        self.scaler.scale(total if self.batches == 1 else total / self.batches).backward()
+        self.passes.settle()
+        return parts  # type: ignore[no-any-return]

@@ -8,6 +8,7 @@ import time
 from typing import TextIO
 
 _SECONDS_BETWEEN_LINES = 5.0
+_STARVED = 0.1
 
 
 class Progress:
@@ -30,8 +31,11 @@ class Progress:
         self._close_line()
         self._line(f"{self._head}: {text}")
 
-    def step(self, step: int, steps: int, epoch: int, epochs: int, loss: float) -> None:
-        """Tell that `step` of `steps` is done, in epoch `epoch` (from 1); most calls print nothing."""
+    def step(self, step: int, steps: int, epoch: int, epochs: int, loss: float, starved: float = 0.0) -> None:
+        """Tell that `step` of `steps` is done, in epoch `epoch` (from 1); most calls print nothing.
+
+        starved: the share of the time that the device had no batch to work on; said where it is worth mending.
+        """
         moment = time.monotonic()
         if self._first is None:
             self._first = (moment, step)
@@ -41,7 +45,8 @@ class Progress:
         self._last = moment
         began, first = self._first
         left = "" if step == first else f", {clock((moment - began) / (step - first) * (steps - step))} left"
-        line = f"{self._head}: epoch {epoch}/{epochs}, step {step}/{steps}, loss {loss:.2f}{left}"
+        hungry = f", waits for images {starved:.0%} of the time" if starved >= _STARVED else ""
+        line = f"{self._head}: epoch {epoch}/{epochs}, step {step}/{steps}, loss {loss:.2f}{left}{hungry}"
         if self._terminal:
             print(f"\r{line}\033[K", end="", file=self._stream, flush=True)
             self._open = True

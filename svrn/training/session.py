@@ -125,8 +125,10 @@ def train_process(job: Job, group: Group, stop: StopRequest, progress: Progress)
     folder = cache_folder() if execution.cache else None
     store = ImageStore(images.files, images.fingerprints, training.input, folder=folder, workers=execution.workers)
     vocabulary, side = _side_information(job, images)
-    kinds = _kinds(parameters, side)
-    batches = TrainingBatches(images, store, training, rank=group.rank, world=group.world, side=side, kinds=kinds)
+    kinds, gpu = _kinds(parameters, side), device.type == "cuda"
+    batches = TrainingBatches(
+        images, store, training, rank=group.rank, world=group.world, side=side, kinds=kinds, pinned=gpu
+    )
     sizes = _sizes(parameters, images, store, vocabulary, side)
     network = build_network(parameters, sizes)
     losses = build_losses(parameters, sizes)

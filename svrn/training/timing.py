@@ -13,7 +13,6 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,9 +24,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from svrn.config.parameters import RunParameters
 from svrn.data.side import Side, random_side
 from svrn.methods.rooms import build_losses, build_network
-from svrn.parts.output import Seen, Targets
-from svrn.training.device import autocast_type
+from svrn.parts.output import Seen
+from svrn.training.captured import gradients_of
+from svrn.training.device import autocast_type, compiled
+from svrn.training.distributed import Group
+from svrn.training.loss_step import Gradients, LossStep
 from svrn.training.optimisation import build_optimiser
+from svrn.training.passes import Passes
 from svrn.training.standins import WORDS, sizes_by_chance
 
 _WARM = 2  # rounds before the measured ones
@@ -115,9 +118,19 @@ def device_name(device: torch.device) -> str:
 
 
 class Subject:
-    """A network with everything that a step of it needs."""
+    """A network with everything that a step of it needs, as a training takes it.
 
-    def __init__(self, parameters: RunParameters, device: torch.device, identities: int) -> None:
+    measured: whether its memory and FLOPs are taken at once. say: told what the device cannot do.
+    """
+
+    def __init__(
+        self,
+        parameters: RunParameters,
+        device: torch.device,
+        identities: int,
+        measured: bool = True,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
         training = parameters.training
         torch.manual_seed(training.seed)
         self.parameters, self.device = parameters, device
@@ -125,7 +138,7 @@ class Subject:
         batch, side = training.batches.identities * training.batches.images, training.input.size
         self.images = torch.randn(batch, 3, side, side).to(device, memory_format=layout)
         self.labels = (torch.arange(batch) // training.batches.images % identities).to(device)
-        self.autocast = autocast_type(training.numerics, device, lambda _: None)
+        self.autocast = autocast_type(training.numerics, device, say)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.autocast is torch.float16)
         sizes, chance = sizes_by_chance(parameters, identities, batch), torch.Generator().manual_seed(0)
         needs = parameters.method.needs(parameters)
@@ -137,24 +150,23 @@ class Subject:
         self.network.to(device, memory_format=layout)  # type: ignore[call-overload]
         self.losses = build_losses(parameters, sizes).to(device)
         self.optimiser = build_optimiser(self.network, training.optimisation, self.losses)
+        execution, group = parameters.execution, Group()
+        network = compiled(self.network, say) if execution.compile is True else self.network
+        step = LossStep(network, self.losses, group, self.autocast)
+        passes = Passes(*([] if execution.compile is True else [self.network, self.losses]))
+        self.rows = torch.arange(batch, device=device)
+        self.gradients = gradients_of(Gradients(step, self.scaler, passes, 1), execution, device, group.world, say)
+        if not measured:
+            return
         weights = sum(one.nbytes for one in self.network.state_dict().values())
         self.peaks = (weights + _peak(device, self.step), weights + _peak(device, self.infer))
         self.flops = (_flops(self.step) / batch, _flops(self.infer) / batch)
 
-    def _precision(self) -> Any:
-        if self.autocast is None:
-            return nullcontext()
-        return torch.autocast(self.device.type, dtype=self.autocast)
-
     def step(self) -> None:
         self.network.train()
         self.optimiser.zero_grad()
-        with self._precision():
-            chance = {name: one.to(self.device) for name, one in self.network.chance(len(self.images)).items()}
-            output = self.network(Seen(self.images, self.labels, self.side, chance))
-        rows = torch.arange(len(self.labels), device=self.device)
-        loss = self.losses(output, Targets(self.labels, rows, self.side)).total
-        self.scaler.scale(loss).backward()
+        chance = {name: one.to(self.device) for name, one in self.network.chance(len(self.images)).items()}
+        self.gradients(Seen(self.images, self.labels, self.side, chance), self.rows)
         self.scaler.step(self.optimiser)
         self.scaler.update()
 
@@ -166,7 +178,7 @@ class Subject:
 
     def _embed(self, images: Tensor, side: Side | None) -> None:
         self.network.eval()
-        with self._precision():
+        with torch.autocast(self.device.type, dtype=self.autocast, enabled=self.autocast is not None):
             self.network.embed(images, self.parameters.inference, side)
 
     def timing(self, times: Mapping[str, list[float]]) -> Timing:

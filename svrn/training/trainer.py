@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -18,11 +19,13 @@ from svrn.parts.losses import MethodLosses
 from svrn.parts.network import MethodNetwork
 from svrn.parts.output import Seen
 from svrn.training.average import MovingAverage
+from svrn.training.captured import gradients_of
 from svrn.training.checkpoints import Checkpoint, load_newest, save_checkpoint, steps_saved
 from svrn.training.device import autocast_type, compiled, random_states, restore_random
 from svrn.training.distributed import Group, with_global_batch_norm
-from svrn.training.loss_step import LossStep
+from svrn.training.loss_step import Gradients, LossStep
 from svrn.training.optimisation import build_optimiser, optimiser_tensors, rate_factor, restore_optimiser
+from svrn.training.passes import Passes
 from svrn.training.progress import Progress
 from svrn.training.records import Events, StepLog
 from svrn.training.stop import StopRequest
@@ -74,15 +77,21 @@ class Trainer:
         self.base_rates = [float(one["lr"]) for one in self.optimiser.param_groups]
         self.parts = ("total", *losses.names)
         self.loss_step = self._loss_step()
+        self.passes = Passes(
+            *([] if group.world > 1 or parameters.execution.compile is True else [self.network, self.losses])
+        )
+        gradients = Gradients(self.loss_step, self.scaler, self.passes, self.accumulate)
+        self.gradients = gradients_of(gradients, parameters.execution, device, group.world, progress.say)
         self.network.train()
         self._buffers = [*self.network.buffers(), *self.losses.buffers()]
         self._sound = [buffer.clone() for buffer in self._buffers]
         self._pending: list[tuple[int, Tensor]] = []
+        self._waited, self._began = 0.0, 0.0  # seconds without a batch, elapsed when the steps began
         self._last_saved = (0.0, 0.0)  # elapsed when the last checkpoint ended, seconds it took
 
     def _loss_step(self) -> nn.Module:
         network: nn.Module = self.network
-        if self.parameters.execution.compile:
+        if self.parameters.execution.compile is True:
             network = compiled(network, self.progress.say)
         step = LossStep(network, self.losses, self.group, self.autocast)
         if self.group.world == 1:
@@ -168,6 +177,7 @@ class Trainer:
         start, stop = self.step * self.accumulate, self.steps * self.accumulate
         numbers = map(self._batch_number, range(start, stop))
         batches = self.batches.iterate(numbers, self.parameters.execution.workers)
+        self._began = self.events.elapsed
         epoch_began = (self.events.elapsed, self.step)
         while self.step < self.steps:
             self._take_step(batches)
@@ -208,10 +218,10 @@ class Trainer:
         summed: Tensor | None = None
         for index in range(self.accumulate):
             last = index + 1 == self.accumulate
-            parts = self._accumulate(next(batches), self.step * self.accumulate + index, last)
+            parts = self._accumulate(self._next(batches), self.step * self.accumulate + index, last)
             summed = parts if summed is None else summed + parts
         assert summed is not None
-        self._pending.append((self.step, summed / self.accumulate))
+        self._pending.append((self.step, summed if self.accumulate == 1 else summed / self.accumulate))
         if self.device.type == "cpu":
             self._settle()  # before the weights move: a bad loss never reaches them
         self.scaler.step(self.optimiser)
@@ -225,14 +235,26 @@ class Trainer:
             epochs = training.optimisation.epochs
             epoch = self._epoch(self.step - 1)
             loss = self.log.rows[-1][self.log.columns.index("total")]
-            self.progress.step(self.step, self.steps, epoch, epochs, loss)
+            self.progress.step(self.step, self.steps, epoch, epochs, loss, self._starved())
+
+    def _next(self, batches: Iterator[Batch]) -> Batch:
+        began = time.monotonic()
+        batch = next(batches)
+        self._waited += time.monotonic() - began
+        return batch
+
+    def _starved(self) -> float:
+        """The share of the time since `run` began in which a device of its own waited for images; 0 for the processor,
+        which makes them itself."""
+        spent = self.events.elapsed - self._began
+        return self._waited / spent if self.device.type == "cuda" and spent > 0 else 0.0
 
     def _accumulate(self, batch: Batch, number: int, last: bool) -> Tensor:
         """Forward, loss and gradient of one batch: the loss parts, detached."""
         seen = Seen(
             images=batch.images.to(self.device, memory_format=self.layout, non_blocking=True),
-            labels=batch.labels.to(self.device),
-            side=None if batch.side is None else batch.side.to(self.device),
+            labels=batch.labels.to(self.device, non_blocking=True),
+            side=None if batch.side is None else batch.side.to(self.device, non_blocking=True),
             chance=self._chance(number),
             pretraining=self.step < self.pretraining,
             progress=max(0.0, self._scheduled(self.step) / (self.steps - self.pretraining)),
@@ -240,9 +262,7 @@ class Trainer:
         step = self.loss_step
         split = isinstance(step, nn.parallel.DistributedDataParallel) and not last
         with step.no_sync() if split else nullcontext():  # type: ignore[operator]
-            total, parts = step(seen, batch.rows.to(self.device))
-            self.scaler.scale(total / self.accumulate).backward()
-        return parts  # type: ignore[no-any-return]
+            return self.gradients(seen, batch.rows.to(self.device, non_blocking=True))
 
     def _chance(self, number: int) -> dict[str, Tensor]:
         """This process's part of what chance decides for a batch: drawn for the whole batch, by its number alone.
@@ -252,7 +272,7 @@ class Trainer:
         """
         generator = torch.Generator().manual_seed(number)
         whole = self.network.chance(self.batches.whole, generator)
-        return {name: one[self.batches.part] for name, one in whole.items()}
+        return {name: one[self.batches.part].to(self.device) for name, one in whole.items()}
 
     def _rate_factor(self, step: int) -> float:
         """What the rates are multiplied by; pretraining runs at the full ones."""
@@ -272,8 +292,10 @@ class Trainer:
     def _settle(self) -> None:
         """Bring the losses of past steps into the log; stops where one is not finite."""
         pending, self._pending = self._pending, []
-        for step, values in pending:
-            numbers = values.double().cpu()
+        if not pending:
+            return
+        values = torch.stack([one for _, one in pending]).double().cpu()  # all of them in one transfer
+        for (step, _), numbers in zip(pending, values, strict=True):
             parts = dict(zip(self.parts, numbers.tolist(), strict=True))
             if not bool(torch.isfinite(numbers).all()):
                 self._diverged(step, parts)
@@ -320,7 +342,13 @@ class Trainer:
             images *= self.parameters.training.batches.images
             seconds = max(self.events.elapsed - elapsed, 1e-9)
             epoch = self._epoch(self.step - 1)
-            self.events.write("epoch", epoch=epoch, step=self.step, images_per_second=round(images / seconds, 2))
+            self.events.write(
+                "epoch",
+                epoch=epoch,
+                step=self.step,
+                images_per_second=round(images / seconds, 2),
+                waiting=round(self._starved(), 3),
+            )
         return self.events.elapsed, self.step
 
 

@@ -53,6 +53,19 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been(patterns, tmp_path, ov
     assert np.allclose(losses(tmp_path / "stopped"), losses(tmp_path / "whole"), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("overlay", [{}, HALF], ids=["float32", "float16"])
+def test_captured_steps_are_steps(patterns, tmp_path, overlay, capsys):
+    train(small_run(patterns, overlay), patterns, tmp_path / "plain")
+    captured = small_run(patterns, overlay, {"execution": {"compile": "captured"}})
+    train(captured, patterns, tmp_path / "captured")
+    assert "captured" not in capsys.readouterr().err  # neither refused nor given up
+    assert np.allclose(losses(tmp_path / "captured"), losses(tmp_path / "plain"), rtol=1e-3, atol=1e-4)
+    assert 2 <= stopped(small_run(patterns, OFTEN, overlay, {"execution": {"compile": "captured"}}), patterns,
+                        tmp_path / "stopped") <= 12  # fmt: skip
+    train(captured, patterns, tmp_path / "stopped")
+    assert np.allclose(losses(tmp_path / "stopped"), losses(tmp_path / "plain"), rtol=1e-3, atol=1e-4)
+
+
 def test_the_same_seed_twice_gives_the_same_losses(patterns, tmp_path):
     run = small_run(patterns)
     for name in ("one", "two"):

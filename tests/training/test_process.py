@@ -41,6 +41,15 @@ def test_progress_says_which_run_of_how_many_and_how_long_is_left(monkeypatch):
     assert len(lines) == 21  # the first, one every five seconds, the last
 
 
+def test_progress_says_where_a_device_waits_for_images():
+    stream = Terminal()
+    progress = Progress("abc", None, stream)
+    progress.step(1, 2, 1, 1, 0.5, starved=0.09)
+    progress.step(2, 2, 1, 1, 0.5, starved=0.434)
+    first, last = stream.getvalue().split("\r")[1:]
+    assert "waits" not in first and "loss 0.50, 0:00 left, waits for images 43% of the time" in last
+
+
 def test_progress_on_a_terminal_rewrites_its_line():
     stream = Terminal()
     progress = Progress("abc", None, stream)

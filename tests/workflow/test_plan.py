@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from typer.testing import CliRunner
 
 from svrn.cli import load
-from svrn.config.plan import make_plan
+from svrn.config.estimates import estimate
+from svrn.config.plan import make_plan, past_runs
+from svrn.config.schedule import relative_cost, training_images
 from svrn.config.study import Run, Study, load_study
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +28,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     return load_study("smoke")
 
 
-def finish(run: Run, seconds: float) -> None:
+def finish(run: Run, seconds: float, **facts: Any) -> None:
     """What a training leaves."""
     run.folder.mkdir(parents=True)
     content = {
@@ -35,7 +38,7 @@ def finish(run: Run, seconds: float) -> None:
         "parameters": run.parameters.model_dump(mode="json"),
     }
     (run.folder / "config.yaml").write_text(yaml.safe_dump(content))
-    (run.folder / "run.json").write_text(json.dumps({"device_seconds": seconds, "device_kind": "cpu"}))
+    (run.folder / "run.json").write_text(json.dumps({"device_seconds": seconds, "device_kind": "cpu", **facts}))
     for name in ("model.safetensors", "train.parquet"):
         (run.folder / name).write_text("")
 
@@ -101,6 +104,55 @@ def test_the_paper_suite_is_estimated_before_a_run_was_made(study: Study) -> Non
     baseline = next(one for one in plan.runs if one.run.label == "baseline s0")
     assert baseline.estimate is not None
     assert baseline.estimate.seconds == pytest.approx(80 * (37_778 // 32) * 0.040)
+
+
+def test_times_are_of_the_class_of_device_that_is_asked_for(study: Study) -> None:
+    finish(by_stages(study, 3), 60.0, device="NVIDIA H100 80GB HBM3", energy_joules=6000.0)
+    finish(by_stages(study, 2), 900.0, device="a processor")
+    four = by_stages(study, 4).key
+    on = {
+        device: next(one.estimate for one in make_plan(study, device).runs if one.run.key == four)
+        for device in ("h100", "processor", "B200")
+    }
+    assert on["h100"] is not None and on["processor"] is not None and on["B200"] is not None
+    assert 60 < on["h100"].seconds < 120 and on["h100"].joules == pytest.approx(100 * on["h100"].seconds)
+    assert on["processor"].seconds > 900 and on["processor"].joules is None
+    assert on["B200"].rests_on == "past runs like it, on another device: a processor"
+
+
+def test_a_method_that_never_ran_is_estimated_from_others_by_operations(study: Study) -> None:
+    three = by_stages(study, 3)
+    finish(three, 60.0)
+    rivals = {run.parameters.method.name: run for run in load_study("rivals").runs.values()}
+    past = [found for one in past_runs() if (found := one.recorded())]
+    other = rivals["cal"].parameters
+    as_smoke = other.model_copy(update={"model": three.parameters.model, "training": three.parameters.training})
+    made = estimate(as_smoke, relative_cost(as_smoke, training_images("smoke-veri776")), past, [], None)
+    assert made is not None and made.rests_on == "past runs of other methods, by operations"
+    ratio = as_smoke.method.passes(as_smoke) / three.parameters.method.passes(three.parameters)
+    assert made.seconds == pytest.approx(60 * ratio * relative_cost(as_smoke) / relative_cost(as_smoke), rel=1e-6)
+
+
+def test_a_fresh_clone_estimates_every_method_from_recorded_steps(study: Study) -> None:
+    recorded = Path("results/recorded")
+    recorded.mkdir(parents=True)
+    machine = {"cpu": "a processor", "gpu": "none"}
+    row = {"name": "demo: training step of SVRN", "unit": "ms", "value": 1200.0, "peer": 500.0, "machine": machine}
+    (recorded / "benchmarks.json").write_text(json.dumps([row, {"name": "other"}]))
+    (recorded / "benchmarks-torn.json").write_text("[")
+    plan = make_plan(load_study("rivals"), "a processor")
+    lengths = {one.run.parameters.method.name: one.estimate for one in plan.runs}
+    if not lengths:
+        pytest.fail("the rivals' suite has no runs to plan")
+    shown = {name: one.rests_on for name, one in lengths.items() if one is not None}
+    steps = "the recorded steps of SVRN (demo) and Baseline (demo), by operations"
+    assert "cal" in shown and set(shown.values()) == {steps}
+    text = CliRunner().invoke(load("plan"), ["--suite", "rivals", "--device", "a processor", "--price", "2.5"]).output
+    assert "by method: " in text and "at 2.5 an hour of one device: " in text and "energy: no run" in text
+    arguments = ["--suite", "rivals", "--device", "a processor", "--price", "2.5", "--json"]
+    tree = json.loads(CliRunner().invoke(load("plan"), arguments).output)["by_method"]
+    assert tree["cal"]["price"] == pytest.approx(2.5 * tree["cal"]["device_hours"], abs=0.01)
+    assert tree["cal"]["kilowatt_hours"] is None
 
 
 def test_plan_on_the_command_line(study: Study) -> None:

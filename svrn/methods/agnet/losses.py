@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from svrn.config.parameters import RunParameters
 from svrn.methods.agnet.parameters import Parameters
 from svrn.parts.attributes import UNKNOWN, VehicleAttributes, attribute_loss
+from svrn.parts.classes import one_of
 from svrn.parts.losses import MethodLosses
 from svrn.parts.losses.method import Part
 from svrn.parts.output import Output, Sizes, Targets
@@ -28,7 +29,7 @@ def smoothed_targets(labels: Tensor, table: Tensor, smoothing: float, spread: Li
     known = (table != UNKNOWN).all(1)
     same = (table[labels].unsqueeze(1) == table.unsqueeze(0)).all(2)
     chosen = (same if spread == "same" else ~same) & known.unsqueeze(0) & known[labels].unsqueeze(1)
-    own = F.one_hot(labels, vehicles).bool()
+    own = one_of(labels, vehicles)
     chosen &= ~own
     number = chosen.sum(1, keepdim=True)
     shares = torch.where(number > 0, chosen / number.clamp(min=1), 1 / vehicles)

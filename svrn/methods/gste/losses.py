@@ -55,15 +55,23 @@ class Losses(MethodLosses):
         }
 
     def _across_vehicles(self, features: Tensor, labels: Tensor) -> Tensor:
-        vehicles = labels.unique()
+        vehicles = self._vehicles(labels)
         anchors, known = self.memory.means(vehicles)
         same = vehicles.unsqueeze(1) == labels.unsqueeze(0)
         return anchored_hinge(anchors, features, same & known.unsqueeze(1), ~same, self.own.vehicle_margin)
 
+    def _vehicles(self, labels: Tensor) -> Tensor:
+        """The batch's vehicles, in order: [P] int64. A training's batches have K images of each of P vehicles, so how
+        many there are need not be looked up, for which a GPU would have to be waited for."""
+        batches = self.run.training.batches
+        if len(labels) != batches.identities * batches.images:
+            return labels.unique()
+        return labels.sort().values[:: batches.images]
+
     def _across_groups(self, features: Tensor, labels: Tensor) -> Tensor:
         if self.own.groups == 1:
             return features.sum() * 0.0
-        vehicles = labels.unique()
+        vehicles = self._vehicles(labels)
         anchors, there = self.centres[vehicles], self.there[vehicles]  # [P, G, R], [P, G]
         nearest = nearest_group(features.detach(), self.centres, self.there, labels)
         same = vehicles.unsqueeze(1) == labels.unsqueeze(0)  # [P, B]

@@ -82,7 +82,9 @@ class Network(MainBranchNetwork):
 
     def _excited(self, seen: Seen, template: Tensor) -> Tensor:
         """X^4 with the first maps excited, by a weight that falls to 0 over the training."""
-        weight = 0.5 * (1 + math.cos(math.pi * seen.progress))
+        done = seen.progress
+        turned = torch.cos(math.pi * done) if isinstance(done, Tensor) else math.cos(math.pi * done)
+        weight = 0.5 * (1 + turned)
         residual = (seen.images - template).abs().mean(1, keepdim=True)
         features = seen.images
         for number in range(1, 5):

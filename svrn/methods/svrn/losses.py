@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -9,7 +11,7 @@ from torch.nn import functional as F
 from svrn.errors import UserError
 from svrn.methods.svrn.output import StageOutput
 from svrn.parts.losses import MethodLosses
-from svrn.parts.losses.cross_space import diverse_constraint, image_constraint, vehicle_constraint
+from svrn.parts.losses.cross_space import both_constraints, diverse_constraint, image_constraint, vehicle_constraint
 from svrn.parts.losses.identification import triplet_loss
 from svrn.parts.losses.method import Part
 from svrn.parts.output import Output, Targets
@@ -28,11 +30,17 @@ class Losses(MethodLosses):
         losses, labels = self.shared, targets.labels
         unified, paired = self._unified(output)
         vcc, icc, dcc, single = losses.vcc, losses.icc, losses.dcc, losses.single_space
+
+        @cache
+        def crossed() -> tuple[Tensor, Tensor]:
+            return both_constraints(paired, labels, (vcc.margin, icc.margin), icc.negatives)
+
+        both = vcc.weight > 0 and icc.weight > 0
         return {
             "identity": self.identity(output, targets),
             "triplet": self.triplet(output, targets),
-            "vcc": (vcc.weight, lambda: vehicle_constraint(paired, labels, vcc.margin)),
-            "icc": (icc.weight, lambda: image_constraint(paired, icc.margin, icc.negatives)),
+            "vcc": (vcc.weight, lambda: crossed()[0] if both else vehicle_constraint(paired, labels, vcc.margin)),
+            "icc": (icc.weight, lambda: crossed()[1] if both else image_constraint(paired, icc.margin, icc.negatives)),
             "dcc": (dcc.weight, lambda: diverse_constraint(unified, dcc.normalise)),
             "single_space": (single.weight, lambda: triplet_loss(paired, labels, single.margin)),
             "reward": (losses.reward_weight, lambda: reward_loss(output)),

@@ -19,10 +19,13 @@ class Losses(MethodLosses):
 
     def parts(self, output: Output, targets: Targets) -> dict[str, Part]:
         runs = len(output.branches) - 1
-        weights = [0.5, *[0.5 / runs] * runs] if runs else [1.0]
 
         def summed(values: list[Tensor]) -> Tensor:
-            return (torch.stack(values) * torch.tensor(weights, device=values[0].device)).sum()
+            if not runs:
+                return values[0]
+            weights = values[0].new_full((1 + runs,), 0.5 / runs)
+            weights[0].fill_(0.5)
+            return (torch.stack(values) * weights).sum()
 
         identity, triplet = self.shared.identity, self.shared.triplet
         return {

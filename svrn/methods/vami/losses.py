@@ -12,7 +12,8 @@ from svrn.config.parameters import RunParameters
 from svrn.errors import UserError
 from svrn.methods.vami.parameters import Parameters
 from svrn.parts.adversary import Discriminator, adversarial_loss, generator, reversed_gradient
-from svrn.parts.attributes import UNKNOWN, attribute_loss
+from svrn.parts.attributes import attribute_loss
+from svrn.parts.classes import one_of
 from svrn.parts.losses import MethodLosses
 from svrn.parts.losses.contrastive import contrastive_loss
 from svrn.parts.losses.method import Part
@@ -69,6 +70,6 @@ def features_by_view(features: Tensor, labels: Tensor, views: Tensor, number: in
     features: [B, A]; labels: [B]; views: [B] int64, -1 where unknown, and then it counts in none; number: V.
     """
     same = (labels.unsqueeze(0) == labels.unsqueeze(1)).to(features)
-    shows = F.one_hot(views - UNKNOWN, number + 1)[:, 1:].to(features)  # [B, V]
+    shows = one_of(views, number).to(features)  # [B, V]
     members = same.unsqueeze(1) * shows.T.unsqueeze(0)  # [B, V, B]
     return members @ features / members.sum(2, keepdim=True).clamp(min=1)

@@ -6,13 +6,13 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from svrn.config.parameters import RunParameters
 from svrn.methods.vami.parameters import Parameters
 from svrn.parts.adversary import generator
 from svrn.parts.attributes import UNKNOWN, AttributeHeads
 from svrn.parts.class_means import ClassMeans
+from svrn.parts.classes import one_of
 from svrn.parts.maps import as_picture, pool_by_maps
 from svrn.parts.mining import SpatialMining
 from svrn.parts.network import MethodNetwork, check_batch
@@ -44,7 +44,7 @@ class ViewAttention(nn.Module):
         asked = torch.tanh(self.pairs(pairs)) * self.score.weight  # [B, V, A]
         known = torch.tanh(self.places(local)).flatten(2)
         scores = (asked.to(known.dtype) @ known).float()  # [B, V, h * w]
-        itself = F.one_hot(own, views).bool().unsqueeze(2)
+        itself = one_of(own, views).unsqueeze(2)
         return scores.masked_fill(itself, 0.0).softmax(2).unflatten(2, local.shape[-2:])
 
 

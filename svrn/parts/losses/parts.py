@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from svrn.parts.losses.pairs import hardest, pairwise_distances
+from svrn.parts.losses.pairs import Partners, hardest, mean_of_whole, pairwise_distances
 
 _FLOOR = 1e-12  # of squared distances: a root has no gradient at 0
 
@@ -30,19 +30,20 @@ def visible_part_triplet(parts: Tensor, counts: Tensor, labels: Tensor, margin: 
     """
     parts = F.normalize(parts.float(), dim=2)
     with torch.no_grad():
-        distances = torch.stack([pairwise_distances(part) for part in parts.unbind(1)], 2)  # [B, B, K]
-        whole = _weighted(distances, counts.unsqueeze(1) * counts.unsqueeze(0), rooted)
-    same = labels.unsqueeze(0) == labels.unsqueeze(1)
-    others = same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
-    anchors, farthest, nearest = hardest(whole, others, ~same)
-    if len(anchors) == 0:
-        return parts.sum() * 0.0
+        distances = pairwise_distances(parts.transpose(0, 1)).permute(1, 2, 0)  # [B, B, K]
+        apart = _weighted(distances, counts.unsqueeze(1) * counts.unsqueeze(0), rooted)
+    partners = Partners.of_labels(labels)
+    whole = partners.whole()[0]
+    own = torch.arange(len(labels), device=labels.device)
 
-    def measured(partners: Tensor) -> Tensor:
-        squared = (parts[anchors] - parts[partners]).square().sum(2)
-        return _weighted(squared.clamp(min=_FLOOR).sqrt(), counts[anchors] * counts[partners], rooted)
+    def measured(others: Tensor) -> Tensor:
+        others = torch.where(whole, others[0], own)  # an anchor that does not count: its own distance to itself
+        # `parts[own]` is `parts`, whose gradient then is added up in the order that recorded trainings had
+        squared = (parts[own] - parts[others]).square().sum(2)
+        return _weighted(squared.clamp(min=_FLOOR).sqrt(), counts * counts[others], rooted)
 
-    return torch.relu(measured(farthest) - measured(nearest) + margin).mean()
+    farthest, nearest = hardest(apart, partners)
+    return mean_of_whole(torch.relu(measured(farthest) - measured(nearest) + margin), whole)
 
 
 def _weighted(distances: Tensor, weights: Tensor, rooted: bool) -> Tensor:
