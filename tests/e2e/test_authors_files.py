@@ -169,7 +169,7 @@ def test_every_cell_has_a_number_or_says_what_it_lacks(study: Study) -> None:
         for role in ROLES:
             mean = table.loc[(row, f"my-{role}"), "mean"]
             assert pd.isna(mean) == ((row, role) in LACKING), (row, role)
-    text = Path("results/authors/tables/authors.csv").read_text()
+    text = Path("results/authors/tables/authors.tex").read_text()
     assert "needs camera" in text and "needs viewpoint" in text and "needs attribute view" in text
 
 
