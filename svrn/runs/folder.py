@@ -32,7 +32,7 @@ def check_run(folder: Path, key: str) -> None:
         record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         parameters = RunParameters.model_validate(config["parameters"])
         found = run_key(parameters, config["train_digest"], config.get("side_digest"))
-        weights = record["model_digest"]
+        weights, there = record["model_digest"], sha256_of(folder / "model.safetensors")
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name
         raise UserError(f"not a finished run: {missing} is missing", where=str(folder)) from None
@@ -44,7 +44,7 @@ def check_run(folder: Path, key: str) -> None:
             where=str(folder),
             mend="a run's key follows from its parameters, its data and the version of the training's meaning",
         )
-    if sha256_of(folder / "model.safetensors") != weights:
+    if there != weights:
         raise UserError("the weights are not those that run.json names", where=str(folder))
 
 

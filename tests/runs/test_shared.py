@@ -127,7 +127,8 @@ def test_what_was_damaged_here_is_taken_again(store: SharedRuns, tmp_path: Path)
     (there / ".pull.0123.part").mkdir()  # a pull that was killed
     (there / ".pull.0123.part" / "run.json").write_text("{")
     assert store.pull(run.name, there) and content(there) == content(run)
-    (there / "train.parquet").unlink()
+    for name in ("train.parquet", "model.safetensors"):
+        (there / name).unlink()
     assert store.pull(run.name, there) and content(there) == content(run)
 
 
