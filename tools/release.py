@@ -35,6 +35,8 @@ VERSION_PLACES = {
 }
 _SCREENS = 2
 _LINES_OF_A_SCREEN = 60
+#: Python 3.11 has the filter from 3.11.4 on.
+_SAFELY = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
 #: What must be in the wheel for a user who has nothing else.
 SHIPPED = (
     "svrn/params/base.yaml",
@@ -112,13 +114,13 @@ def archives(root: Path) -> Iterator[str]:
         tree, dist = place / "tree", place / "dist"
         _git(root, "archive", "-o", str(place / "tree.tar"), "HEAD")
         with tarfile.open(place / "tree.tar") as archive:
-            archive.extractall(tree, filter="data")
+            archive.extractall(tree, **_SAFELY)
         build = "import sys, setuptools.build_meta as b; getattr(b, sys.argv[1])(sys.argv[2])"
         for what, where in (("build_sdist", tree), ("build_wheel", place)):
             if what == "build_wheel":
                 (source,) = dist.glob("*.tar.gz")
                 with tarfile.open(source) as archive:
-                    archive.extractall(place / "unpacked", filter="data")
+                    archive.extractall(place / "unpacked", **_SAFELY)
                 (where,) = (place / "unpacked").iterdir()
             done = subprocess.run(
                 [sys.executable, "-c", build, what, str(dist)], cwd=where, capture_output=True, text=True

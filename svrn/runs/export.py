@@ -206,6 +206,7 @@ def _write(embedder: nn.Module, taken: _Inputs, run: str, form: Format, path: Pa
             batch = torch.export.Dim("batch", min=1)
             shapes = {name: {0: batch} for name in taken.names}
             program = torch.export.export(embedder, (images,), rest, dynamic_shapes=shapes)
+            _forget_this_machine(program)
             if form == "torch-export":
                 torch.export.save(program, path, extra_files={"svrn.json": canonical_json(metadata)})
                 return
@@ -227,6 +228,7 @@ def _write(embedder: nn.Module, taken: _Inputs, run: str, form: Format, path: Pa
     assert made is not None
     made.model.metadata_props.update(metadata)
     _name_batch(made.model.graph)
+    _forget_the_exporter(made.model.graph)
     made.save(str(path), external_data=False)
 
 
@@ -237,6 +239,22 @@ def _name_batch(graph: Any) -> None:
         for axis, size in enumerate(value.shape or ()):
             if str(size) == free:
                 value.shape[axis] = "batch"
+
+
+def _forget_this_machine(program: torch.export.ExportedProgram) -> None:
+    """Leave out where in this machine's folders each operation was written."""
+    for part in program.graph_module.modules():
+        for node in getattr(part, "graph", torch.fx.Graph()).nodes:
+            node.meta.pop("stack_trace", None)
+
+
+def _forget_the_exporter(graph: Any) -> None:
+    """Leave out what the exporter notes of its own work: counters that differ from call to call in a process."""
+    graph.metadata_props.clear()
+    nodes = list(graph)
+    values = (*graph.inputs, *graph.initializers.values(), *(output for node in nodes for output in node.outputs))
+    for noted in (*nodes, *values):
+        noted.metadata_props.clear()
 
 
 def _stable_sort() -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from svrn.config.parameters import RunParameters
 from svrn.data.augmentation import normalise
 from svrn.errors import UserError
 from svrn.runs import export as exporting
-from svrn.runs.export import export
+from svrn.runs.export import SUFFIXES, Format, export
 
 SMALL = {
     "model": {
@@ -116,3 +117,14 @@ def test_an_untrained_run_is_said(tmp_path: Path) -> None:
     (run / "model.safetensors").unlink()
     with pytest.raises(UserError, match="no trained weights"):
         export(run, "onnx", tmp_path / "net.onnx")
+
+
+@pytest.mark.parametrize("form", ["onnx", "torch-export"])
+def test_a_file_names_no_folder_of_the_machine_that_wrote_it(form: Format, tmp_path: Path) -> None:
+    path = export(_run(tmp_path / "abc123"), form, tmp_path / f"net{SUFFIXES[form]}").path
+    content = path.read_bytes()
+    if form == "torch-export":
+        with zipfile.ZipFile(path) as archive:
+            content = b"".join(archive.read(name) for name in archive.namelist())
+    assert b"stack_trace" not in content or b".py" not in content
+    assert str(Path(__file__).parents[2]).encode() not in content
