@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from svrn.errors import UserError
 from svrn.reporting.best import FILES, best_result, keep
-from svrn.reporting.cells import COMPLETE
+from svrn.reporting.cells import COMPLETE, INCOMPLETE, Result
 from svrn.reporting.suite import load_report
 
 
@@ -30,6 +31,19 @@ def test_the_highest_mean_and_the_first_seed(project: Path, tmp_path: Path) -> N
     keep(best, Path("results/runs"), tmp_path / "model")
     assert json.loads((tmp_path / "model" / "best.json").read_text())["row"] == best.row
     assert (tmp_path / "model" / "config.yaml").is_file()
+
+
+def test_a_row_of_which_seeds_are_missing_is_not_the_best(project: Path) -> None:
+    report = load_report("fake")
+    best = best_result(report.study, report.results, "table2", "veri776.mAP")
+
+    def begun(result: Result) -> Result:
+        mine = (result.cell.table, result.cell.row, result.cell.column) == ("table2", best.row, "veri776.mAP")
+        return replace(result, state=INCOMPLETE) if mine else result
+
+    results = [begun(result) for result in report.results]
+    assert sum(a is not b for a, b in zip(results, report.results, strict=True)) == 1
+    assert best_result(report.study, results, "table2", "veri776.mAP").row != best.row
 
 
 def test_what_there_is_not_is_named(project: Path) -> None:

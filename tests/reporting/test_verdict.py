@@ -46,6 +46,7 @@ class _Comparisons:
         self.differences = differences
 
     def of(self, first: object, second: tuple[_Evaluation, ...], metric: str) -> Difference | None:
+        assert metric == "mAP", "the one metric that is said beforehand"
         return self.differences.get(second[0].key)
 
 
