@@ -79,3 +79,19 @@ def made_vectors(rng: np.random.Generator, count: int, dim: int, kind: int) -> n
         return np.ones((count, dim), dtype=np.float32)
     base = rng.normal(size=(1, dim)).astype(np.float32)
     return base * (1 + rng.integers(-3, 4, (count, dim)) * np.float32(2e-7)).astype(np.float32)
+
+
+def query_table(aps: np.ndarray, vehicles: np.ndarray) -> pd.DataFrame:
+    """A per-query table as an evaluation writes it, of these average precisions (0 to 1), without draws."""
+    return pd.DataFrame(
+        {
+            "draw": pd.array([None] * len(aps), dtype="Int32"),
+            "image": [f"q{i:04d}" for i in range(len(aps))],
+            "vehicle": vehicles,
+            "valid": True,
+            "positives": 2,
+            "ap": aps,
+            "inp": aps,
+            "first_rank": np.where(aps > 0.5, 1, 7),
+        }
+    )

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import pandas as pd
 import pytest
+from retrieval_worlds import query_table
 
 from svrn.evaluation.intervals import paired_difference, query_intervals
 from svrn.evaluation.rates import pair_rate, rate
@@ -20,21 +20,6 @@ WORLDS = 250
 Ends = tuple[float, float]
 
 
-def tabled(aps: np.ndarray, vehicles: np.ndarray) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "draw": pd.array([None] * len(aps), dtype="Int32"),
-            "image": [f"q{i:04d}" for i in range(len(aps))],
-            "vehicle": vehicles,
-            "valid": True,
-            "positives": 2,
-            "ap": aps,
-            "inp": aps,
-            "first_rank": np.where(aps > 0.5, 1, 7),
-        }
-    )
-
-
 def queries(rng: np.random.Generator, vehicles: int) -> tuple[np.ndarray, np.ndarray]:
     """AP of each query (its expectation is 0.5), and its vehicle: a vehicle's queries are alike."""
     of = np.repeat(np.arange(vehicles), rng.integers(1, 6, vehicles))
@@ -42,13 +27,13 @@ def queries(rng: np.random.Generator, vehicles: int) -> tuple[np.ndarray, np.nda
 
 
 def of_a_score(rng: np.random.Generator) -> tuple[float, Ends]:
-    found = query_intervals(tabled(*queries(rng, 60)), n_boot=200)["mAP"]
+    found = query_intervals(query_table(*queries(rng, 60)), n_boot=200)["mAP"]
     return 50, (found.low, found.high)
 
 
 def of_a_difference(rng: np.random.Generator) -> tuple[float, Ends]:
     (one, of), shift = queries(rng, 60), rng.normal(0.02, 0.04, 60)
-    found = paired_difference(tabled(one + shift[of], of), tabled(one, of), n_boot=200)["mAP"].difference
+    found = paired_difference(query_table(one + shift[of], of), query_table(one, of), n_boot=200)["mAP"].difference
     return 2, (found.low, found.high)
 
 

@@ -6,10 +6,10 @@ import itertools
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from retrieval_worlds import query_table
 
 from svrn.errors import UserError
 from svrn.evaluation.intervals import METRICS, paired_values, query_values
@@ -94,25 +94,10 @@ def test_the_detectable_difference_is_detected_in_four_of_five() -> None:
     assert 0.72 <= sum(seen) / len(seen) <= 0.9
 
 
-def table(aps: np.ndarray, vehicles: np.ndarray) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "draw": pd.array([None] * len(aps), dtype="Int32"),
-            "image": [f"q{i:04d}" for i in range(len(aps))],
-            "vehicle": vehicles,
-            "valid": True,
-            "positives": 2,
-            "ap": aps,
-            "inp": aps,
-            "first_rank": [1 if ap > 0.5 else 7 for ap in aps],
-        }
-    )
-
-
 def test_from_the_seeds_tables() -> None:
     rng = np.random.default_rng(4)
     vehicles = rng.integers(0, 20, 80)
-    pairs = [(table(rng.random(80), vehicles), table(rng.random(80), vehicles)) for _ in range(4)]
+    pairs = [(query_table(rng.random(80), vehicles), query_table(rng.random(80), vehicles)) for _ in range(4)]
     found = joint_differences(pairs)
     expected = np.mean([100 * (a["ap"] - b["ap"]).mean() for a, b in pairs])
     assert set(found) == set(METRICS) and found["mAP"].value == pytest.approx(expected)
@@ -120,7 +105,7 @@ def test_from_the_seeds_tables() -> None:
     assert found == joint_differences(pairs)
     swapped = joint_differences([(b, a) for a, b in pairs])["mAP"]
     assert swapped.value == pytest.approx(-found["mAP"].value) and swapped.low == pytest.approx(-found["mAP"].high)
-    other = table(rng.random(80), rng.integers(0, 20, 80))
+    other = query_table(rng.random(80), rng.integers(0, 20, 80))
     with pytest.raises(UserError, match="not scored on the same queries"):
         crossed([paired_values(*pairs[0]), paired_values(other, other)])
 
@@ -181,5 +166,5 @@ def test_intervals_of_ranks_hold_the_true_rank() -> None:
 
 
 def test_one_methods_own_values() -> None:
-    values, clusters, names = query_values(table(np.array([0.1, 0.9, 0.3]), np.array([7, 3, 7])))
+    values, clusters, names = query_values(query_table(np.array([0.1, 0.9, 0.3]), np.array([7, 3, 7])))
     assert values[:, 0].tolist() == pytest.approx([10, 90, 30]) and names[clusters].tolist() == [7, 3, 7]
