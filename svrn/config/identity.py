@@ -79,6 +79,9 @@ def _effective_training(parameters: RunParameters) -> dict[str, Any]:
     for name, off in _LATER_OPTIONS.items():
         if schedule[name] == off:
             del schedule[name]
+    by_seed = tree.pop("chance_by_seed")
+    if by_seed and parameters.training.seed > 0 and parameters.method.draws_in_steps(parameters):
+        tree["chance_by_seed"] = True
     if schedule["schedule"] == "cosine":
         del schedule["milestones"], schedule["gamma"]
     else:

@@ -114,6 +114,10 @@ class MethodParameters(Strict):
         """Whether embeddings follow from the images alone; False where chance is drawn when they are made."""
         return True
 
+    def draws_in_steps(self, run: RunParameters) -> bool:
+        """Whether a training step asks the network for something by chance (`Network.chance`)."""
+        return False
+
     def facts(self, run: RunParameters) -> Mapping[str, str]:
         """What a model card says of the network beside its backbone, by heading."""
         own = self.model_dump(mode="json", exclude={"name"})

@@ -253,7 +253,10 @@ class Training(Strict):
     optimisation: Optimisation = Optimisation()
     losses: Losses = Losses()
     numerics: Numerics = Numerics()
-    seed: int = Field(0, ge=0, description="of weights, sampling and augmentation")
+    seed: int = Field(0, ge=0, description="of weights, sampling, augmentation and what chance decides in a step")
+    chance_by_seed: bool = Field(
+        True, description="false: chance in a step is that of seed 0, as random masks were recorded before 2026-11-28"
+    )
 
 
 class Inference(Strict):

@@ -58,5 +58,8 @@ class PartParameters(MethodParameters):
         columns = self.columns()
         return Needs(training=columns, test=columns) if self.at_inference else Needs(training=columns)
 
+    def draws_in_steps(self, run: RunParameters) -> bool:
+        return self.regions == "random"
+
     def repeatable(self, run: RunParameters) -> bool:
         return self.regions != "random" or not self.at_inference

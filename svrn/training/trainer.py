@@ -20,6 +20,7 @@ from svrn.parts.network import MethodNetwork
 from svrn.parts.output import Seen
 from svrn.training.average import MovingAverage
 from svrn.training.captured import gradients_of
+from svrn.training.chance import step_chance
 from svrn.training.checkpoints import Checkpoint, load_newest, save_checkpoint, steps_saved
 from svrn.training.device import autocast_type, compiled, random_states, restore_random
 from svrn.training.distributed import Group, with_global_batch_norm
@@ -265,13 +266,8 @@ class Trainer:
             return self.gradients(seen, batch.rows.to(self.device, non_blocking=True))
 
     def _chance(self, number: int) -> dict[str, Tensor]:
-        """This process's part of what chance decides for a batch: drawn for the whole batch, by its number alone.
-
-        Every seed draws the same, as recorded runs have it: they gave (seed << 32) + number, of which torch's CPU
-        generators take the lower 32 bits.
-        """
-        generator = torch.Generator().manual_seed(number)
-        whole = self.network.chance(self.batches.whole, generator)
+        """This process's part of what chance decides for a batch: drawn for the whole of it, by seed and number."""
+        whole = step_chance(self.network, self.parameters.training, number, self.batches.whole)
         return {name: one[self.batches.part].to(self.device) for name, one in whole.items()}
 
     def _rate_factor(self, step: int) -> float:

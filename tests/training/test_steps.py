@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from method_worlds import run_of_method, trainer_of
@@ -70,7 +71,7 @@ def test_a_training_by_its_schedule(tmp_path: Path) -> None:
     for rates, factor in zip(heard.rates, factors, strict=True):
         assert rates == pytest.approx([factor * one for one in base])
     for number, seen in enumerate(heard.seen):
-        generator = torch.Generator().manual_seed(number)
+        generator = torch.Generator().manual_seed(int(np.random.SeedSequence([3, number]).generate_state(1)[0]))
         assert torch.equal(seen.chance["noise"], torch.randn((8, 8), generator=generator))
     assert not any(one.requires_grad for one in heard.parts)
     columns = trainer.log.columns
@@ -83,19 +84,25 @@ def test_a_training_by_its_schedule(tmp_path: Path) -> None:
 
 
 def test_chance_is_the_batchs_own_and_shared_by_the_processes(tmp_path: Path) -> None:
-    """The batch's number decides it, whatever the seed: recorded runs have it so."""
+    """Seed and batch decide it; by the batch alone where a suite keeps what was recorded, and for seed 0."""
     masks = {"model": {"salience": {"scores": "random"}}}
     drawn = []
-    for seed in (0, 3):
-        trainer = trainer_of(run_of_method("svrn", masks, {"training": {"seed": seed}}), tmp_path)
+    for seed, by_seed in ((0, True), (0, False), (3, False), (3, True), (4, True)):
+        training = {"seed": seed, "chance_by_seed": by_seed}
+        trainer = trainer_of(run_of_method("svrn", masks, {"training": training}), tmp_path)
         for number in range(4):
-            drawn.append(trainer._chance(number)["masks"])
-            whole = trainer.network.chance(8, torch.Generator().manual_seed(number))["masks"]
-            assert torch.equal(drawn[-1], whole)
+            one = trainer._chance(number)["masks"]
+            if seed > 0 and by_seed:
+                drawn.append(one)
+            else:
+                assert torch.equal(one, trainer.network.chance(8, torch.Generator().manual_seed(number))["masks"])
+                drawn += [one] if seed == 0 and by_seed else []
         trainer.batches.part = slice(4, 8)
-        assert torch.equal(trainer._chance(2)["masks"], drawn[-2][4:])
-        assert not torch.equal(drawn[-2][4:], drawn[-2][:4])
-    assert all(not torch.equal(one, other) for one, other in itertools.combinations(drawn[:4], 2))
+        whole = trainer.network.chance(8, torch.Generator().manual_seed(2))["masks"] if not by_seed else drawn[-2]
+        assert torch.equal(trainer._chance(2)["masks"], whole[4:])
+        assert not torch.equal(whole[4:], whole[:4])
+    assert len(drawn) == 12
+    assert all(not torch.equal(one, other) for one, other in itertools.combinations(drawn, 2))
 
 
 def test_steps_take_the_mean_gradient_of_their_own_batches_alone(tmp_path: Path) -> None:

@@ -46,6 +46,9 @@ class Parameters(MethodParameters):
         if self.attention == "uniform" and self.effect_weight > 0:
             raise ValueError("uniform maps have no effect to learn: set method.effect_weight to 0 with them")
 
+    def draws_in_steps(self, run: RunParameters) -> bool:
+        return self.effect_weight > 0
+
     def model_identity(self, run: RunParameters) -> dict[str, Any]:
         tree = super().model_identity(run)
         tree["head"] = {name: tree["head"][name] for name in ("spatial_mining", "reduction", "bn_neck")}

@@ -61,6 +61,9 @@ class Parameters(MethodParameters):
     def passes(self, run: RunParameters) -> float:
         return 1.5 + (0.5 if self.map == "maxima" else 0.0) + (0.5 if self.rotation_weight else 0.0)
 
+    def draws_in_steps(self, run: RunParameters) -> bool:
+        return self.rotation_weight > 0
+
     def model_identity(self, run: RunParameters) -> dict[str, Any]:
         tree = super().model_identity(run)
         if self.map == "uniform":

@@ -61,6 +61,9 @@ class Parameters(MethodParameters):
     def pretraining_steps(self, run: RunParameters) -> int:
         return self.pretrain_steps if self.generates() else 0
 
+    def draws_in_steps(self, run: RunParameters) -> bool:
+        return self.generates()
+
     def generates(self) -> bool:
         """Whether there is an auto-encoder, and something that it does."""
         fixed_image = self.residual == "mixed" and not self.image_share_learned and self.image_share == 1

@@ -51,8 +51,11 @@ class Parameters(MethodParameters):
     def hides_cells(self, run: RunParameters) -> bool:
         return run.model.stages.count > 1 and run.model.salience.scores != "none"
 
+    def draws_in_steps(self, run: RunParameters) -> bool:
+        return self.hides_cells(run) and run.model.salience.scores == "random"
+
     def repeatable(self, run: RunParameters) -> bool:
-        return not (self.hides_cells(run) and run.model.salience.scores == "random" and run.inference.masks)
+        return not (self.draws_in_steps(run) and run.inference.masks)
 
     def kind(self, run: RunParameters) -> str:
         stages = run.model.stages.count

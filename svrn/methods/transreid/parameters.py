@@ -79,6 +79,9 @@ class Parameters(MethodParameters):
     def branches(self, run: RunParameters) -> int:
         return 1 + self.runs
 
+    def draws_in_steps(self, run: RunParameters) -> bool:
+        return self.drop_path > 0
+
     def facts(self, run: RunParameters) -> Mapping[str, str]:
         kind = "hybrid" if run.model.backbone.patch() is None else "transformer on pixels"
         return {"Transformer": f"{kind}, {self._patches(run)} patches", **super().facts(run)}
