@@ -23,6 +23,9 @@ from svrn.parser.training import load_parser
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
+#: Images at a time. The maps of more are so large that the allocator gives them back to the system after every layer and
+#: asks for them again: with 32 that was more than half of a processor's time.
+BATCH = 8
 HALF = 0.5  # of a mask's greatest share: cells above it lie in its box
 
 
@@ -42,7 +45,7 @@ def predict(
     parser = parser.to(device).eval()
     parts = []
     done = 0
-    for names, images, _ in evaluation_batches(manifest, rows, Input(size=parser.own.size), 32):
+    for names, images, _ in evaluation_batches(manifest, rows, Input(size=parser.own.size), BATCH):
         with torch.inference_mode():
             shares = parser(images.to(device))
         parts.append((255 * shares.flatten(2)).round().to(torch.uint8).cpu().numpy())

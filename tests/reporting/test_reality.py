@@ -14,7 +14,8 @@ from svrn.errors import UserError
 from svrn.reporting.audit import Paper
 from svrn.reporting.findings import CERTAINTIES, FINDINGS, PRACTICES
 from svrn.reporting.orders import agreement
-from svrn.reporting.reality import best_rival, corrected, printed, read_records, write_reality_check
+from svrn.reporting.reality import best_rival, corrected, printed, write_reality_check
+from svrn.reporting.recorded import read_records
 
 PARAMS, RECORDS = Path("params"), Path("results/recorded")
 
