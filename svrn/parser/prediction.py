@@ -23,8 +23,8 @@ from svrn.parser.training import load_parser
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
-#: Images at a time. The maps of more are so large that the allocator gives them back to the system after every layer and
-#: asks for them again: with 32 that was more than half of a processor's time.
+#: Images at a time. The maps of more are so large that the allocator gives them back to the system after every layer
+#: and asks for them again: with 32 that was more than half of a processor's time.
 BATCH = 8
 HALF = 0.5  # of a mask's greatest share: cells above it lie in its box
 
