@@ -33,7 +33,7 @@ from svrn.evaluation.evaluator import evaluate  # noqa: E402
 from svrn.evaluation.grid import on_grid  # noqa: E402
 from svrn.evaluation.int8 import levels_of  # noqa: E402
 from svrn.evaluation.options import Options  # noqa: E402
-from svrn.evaluation.product import TILE  # noqa: E402
+from svrn.evaluation.scores import TILE  # noqa: E402
 from svrn.evaluation.verification import verify  # noqa: E402
 
 CHUNK = 1024

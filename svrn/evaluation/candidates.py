@@ -10,7 +10,7 @@ The words, as they are used here and in evaluation/ranking.py:
 - tie: a candidate of a match's score stands before it, so a tie never helps.
 
 A candidate surely stands before the matches whose thresholds its least score reaches. Where its greatest score reaches
-one more, it is open: its score is worked out again, by better products and at last exactly (evaluation/exact.py).
+one more, it is open: its score is worked out again, by better products and at last exactly (evaluation/scores.py).
 """
 
 from __future__ import annotations
@@ -21,10 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from svrn.evaluation.exact import Estimate, Ints
 from svrn.evaluation.grid import Floats
-from svrn.evaluation.product import Block
-from svrn.evaluation.rankings import Flags, Rankings, taken
+from svrn.evaluation.items import Flags, Rankings, taken
+from svrn.evaluation.scores import Block, Estimate, Ints
 
 #: An estimate costs less than the exact scores, but is worth it only for scores that are this much worse.
 WORTH = 4

@@ -13,12 +13,9 @@ from functools import partial
 
 import numpy as np
 
-from svrn.data.distances import VisibleParts
 from svrn.data.protocols import Rows
-from svrn.evaluation.blocks import Work, each_block
 from svrn.evaluation.candidates import rounded_down
-from svrn.evaluation.comparison import AnyGrid, exact_scores, two_sided
-from svrn.evaluation.grid import Grid
+from svrn.evaluation.comparison import Scorer, Work, each_block
 from svrn.evaluation.impostors import (
     BINS,
     HALF,
@@ -36,10 +33,8 @@ from svrn.evaluation.impostors import (
     indexed,
     levels_above,
 )
-from svrn.evaluation.items import Items
 from svrn.evaluation.options import Options
-from svrn.evaluation.product import TILE, Block, Product
-from svrn.evaluation.visible_parts import PartGrid, furthest
+from svrn.evaluation.scores import TILE, Block, Product
 
 LINES = 32  # queries whose scores with a tile are counted at a time
 SAMPLE = (2048, 4096)  # queries and gallery vectors by which windows are foreseen
@@ -68,39 +63,6 @@ class Passed:
     counts: Ints
     within: float
     near: tuple[Ints, Ints]
-
-
-class Scorer:
-    """Exact scores of pairs that compare across queries, between -1 and 1 but for rounding.
-
-    factor: what they are of those by which a query's items rank, a power of two.
-    """
-
-    def __init__(self, items: Items, query: AnyGrid, gallery: AnyGrid) -> None:
-        self.items, self.query, self.gallery = items, query, gallery
-        self.halves = query.half_norms if isinstance(query, Grid) else None
-        self.factor = 1.0
-        if isinstance(query, PartGrid) and isinstance(gallery, PartGrid):
-            self.factor = factor_of(query.distance)
-        self._exact = exact_scores(query, gallery)
-
-    def of(self, queries: Ints, items: Ints) -> Floats:
-        """The scores of the queries, each with its item."""
-        scores = self.items.scored(items, lambda numbers, rows: self._exact.of(queries[numbers], rows))
-        return scores * self.factor if self.halves is None else scores - self.halves[queries]
-
-    def comparable(self, scores: Block, queries: Ints) -> Block:
-        """The lines of these queries' scores, which are used up, made comparable."""
-        if self.halves is not None:
-            scores -= self.halves[queries, None].astype(scores.dtype)
-        elif self.factor != 1:
-            scores *= scores.dtype.type(self.factor)
-        return scores
-
-
-def factor_of(distance: VisibleParts) -> float:
-    """The power of two that brings all distances to at most 1."""
-    return float(0.5 ** np.ceil(np.log2(furthest(distance))))
 
 
 @dataclass(frozen=True)
@@ -169,8 +131,7 @@ class Counter:
             sums.append(self._none_yet(kept | self._around_thresholds(within), within * self._scorer.factor))
             return partial(self._block, sums[-1])
 
-        made = two_sided(query, self._scorer.gallery, self._options)
-        found = each_block(query, self._scorer.gallery, self._options, self._items.tiles(TILE), work, made=made)
+        found = each_block(query, self._scorer.gallery, self._options, self._items.tiles(TILE), work)
         places, items, bins, scores, near, nearest = (np.concatenate(each) for each in zip(*found, strict=True))
         one = sums[-1]
         by_query, by_item = (_at_or_above(table) for table in (one.by_query, one.by_item))
@@ -198,9 +159,8 @@ class Counter:
             return [indexed(lines).astype(np.int32) for lines in np.array_split(scores, -(-len(scores) // LINES))]
 
         some, sample = query.part(rows), gallery.part(columns)
-        made = two_sided(some, sample, self._options)
         whole = [slice(0, len(sample))]
-        bins = np.concatenate(each_block(some, sample, self._options, whole, lambda _: block, made=made))
+        bins = np.concatenate(each_block(some, sample, self._options, whole, lambda _: block))
         kept = _windows(bins, rates, np.sort(genuine), lengths.mean())
         if self._halves is not None:
             bins = bins[self._halves.queries[rows]][:, self._halves.items[of]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from svrn.evaluation import metrics
+from svrn.evaluation.metrics import mean, sample_std
 
 #: What a rate is, the FAR or FPIR of its threshold where there is one, and its value where a draw can show it.
 Shown = tuple[str, float | None, float | None]
@@ -31,5 +31,5 @@ def over_draws(each: Sequence[Sequence[Shown]]) -> tuple[OverDraws, ...]:
     for same in zip(*each, strict=True):
         (rate, asked, _), values = same[0], [value for _, _, value in same if value is not None]
         if len(values) == len(each):
-            rows.append(OverDraws(rate, asked, len(each), metrics.mean(values), metrics.sample_std(values)))
+            rows.append(OverDraws(rate, asked, len(each), mean(values), sample_std(values)))
     return tuple(rows)

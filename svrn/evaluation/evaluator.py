@@ -19,12 +19,11 @@ from svrn.errors import UserError
 from svrn.evaluation.comparison import placed
 from svrn.evaluation.expansion import AverageExpansion, expanded
 from svrn.evaluation.grid import Grid, common_scale, on_grid
-from svrn.evaluation.items import Items, gallery_items
+from svrn.evaluation.items import Items, Rankings, gallery_items
+from svrn.evaluation.metrics import over_draws, scored
 from svrn.evaluation.options import Options
 from svrn.evaluation.ranking import rank
-from svrn.evaluation.rankings import Rankings
 from svrn.evaluation.results import TIES, Evaluation
-from svrn.evaluation.scoring import over_draws, scored
 
 Positions = npt.NDArray[np.intp]
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from svrn.evaluation.product import Block
+from svrn.evaluation.scores import Block
 
 HALF = 2**15
 WIDTH = 1 / HALF  # of a bin

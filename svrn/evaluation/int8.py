@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from svrn.evaluation.grid import UNIT, Floats, Grid, Index, Singles
 from svrn.evaluation.options import Options
-from svrn.evaluation.product import (
+from svrn.evaluation.scores import (
     UNIT32,
     Block,
     Buffers,

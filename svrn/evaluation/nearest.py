@@ -9,12 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from svrn.evaluation.blocks import Work, each_block
 from svrn.evaluation.candidates import rounded_down
-from svrn.evaluation.exact import Exact, Ints
+from svrn.evaluation.comparison import Work, each_block
 from svrn.evaluation.grid import Floats, Grid
 from svrn.evaluation.options import Options
-from svrn.evaluation.product import Block, Product
+from svrn.evaluation.scores import Block, Exact, Ints, Product
 from svrn.evaluation.spread import WORTH
 
 SAMPLE = 4096  # scores by which most are left out: the k-th of a sample is never above that of the whole

@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 
 from svrn.data.protocols import Protocol, Rows, Trial
-from svrn.evaluation.comparison import AnyGrid
-from svrn.evaluation.counting import FIRST, SECOND, Counter, Halves, Passed, Scorer
+from svrn.evaluation.comparison import AnyGrid, Scorer
+from svrn.evaluation.counting import FIRST, SECOND, Counter, Halves, Passed
 from svrn.evaluation.impostors import BINS, Flags, Floats, Impostors, Ints, Tally, order_of
 from svrn.evaluation.items import Items
 from svrn.evaluation.options import Options

@@ -5,7 +5,7 @@ score, those that are not matches: a tie never helps. So the ranks depend on the
 gallery's order, and a model that gives every image the same embedding gets the worst ranks there are.
 svrn/evaluation/reference.py says the same in one page of plain code.
 
-Scores from a rounded product (evaluation/product.py) lie within a known bound of the exact ones. The matches' own are
+Scores from a rounded product (evaluation/scores.py) lie within a known bound of the exact ones. The matches' own are
 worked out exactly first: thresholds. A tile of scores is sifted while it is in the processor's cache: what lies below
 the lowest threshold is no candidate and never looked at again. Candidates are counted, and those that a bound leaves
 open worked out again (evaluation/candidates.py). Hence the same ranks whatever the chunk, the number of threads, the
@@ -25,15 +25,12 @@ import pandas as pd
 
 from svrn.data import protocols
 from svrn.data.protocols import Rows, Trial
-from svrn.evaluation.blocks import Work, each_block
 from svrn.evaluation.candidates import Own, Tally, floors_of, rounded_down
-from svrn.evaluation.comparison import AnyGrid, exact_scores, passes
-from svrn.evaluation.exact import Estimate, Ints
+from svrn.evaluation.comparison import AnyGrid, Work, each_block, exact_scores, passes
 from svrn.evaluation.grid import Floats
-from svrn.evaluation.items import Items
+from svrn.evaluation.items import Items, Rankings, joined
 from svrn.evaluation.options import Options
-from svrn.evaluation.product import TILE, Block, Product
-from svrn.evaluation.rankings import Rankings, joined
+from svrn.evaluation.scores import TILE, Block, Estimate, Ints, Product
 
 SAMPLE = 1024  # gallery vectors by which it is foreseen what a product leaves open
 SPAN = 4096  # pairs whose exact scores are a task for one thread

@@ -24,11 +24,10 @@ from pydantic import Field
 from scipy import sparse
 
 from svrn.config.strict import Strict
-from svrn.evaluation.exact import Exact, Ints
 from svrn.evaluation.grid import Floats, Grid
 from svrn.evaluation.nearest import nearest
 from svrn.evaluation.options import Options
-from svrn.evaluation.product import Block
+from svrn.evaluation.scores import Block, Exact, Ints
 from svrn.evaluation.spread import each
 
 ROWS = 4096

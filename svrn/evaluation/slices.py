@@ -20,7 +20,7 @@ import pandas as pd
 
 from svrn.data.protocols import Rows, Trial
 from svrn.evaluation.benchmark import Benchmark
-from svrn.evaluation.counting import Scorer
+from svrn.evaluation.comparison import Scorer
 from svrn.evaluation.evaluator import evaluate
 from svrn.evaluation.facts import facts_of
 from svrn.evaluation.gallery_sizes import by_gallery_size

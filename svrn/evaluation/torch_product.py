@@ -20,7 +20,7 @@ from torch import Tensor
 from svrn.errors import UserError
 from svrn.evaluation.grid import Grid
 from svrn.evaluation.options import Options
-from svrn.evaluation.product import (
+from svrn.evaluation.scores import (
     Product,
     Shape,
     accumulation,
@@ -85,7 +85,7 @@ class _Made:
 
 
 def _single(query: Grid, gallery: Grid, device: torch.device) -> _Made:
-    """The gallery as it was given: its factors are taken into account afterwards (evaluation/product.py)."""
+    """The gallery as it was given: its factors are taken into account afterwards (evaluation/scores.py)."""
     resident = torch.empty((len(gallery), gallery.dimension), dtype=torch.float32, device=device)
     for part in _parts(len(gallery)):
         resident[part] = torch.from_numpy(gallery.stored[part].copy()).to(device)

@@ -23,7 +23,7 @@ from svrn.data.protocols import Trial
 from svrn.errors import UserError
 from svrn.evaluation.benchmark import Benchmark
 from svrn.evaluation.calibration import Calibration, Judged, fitted, judged
-from svrn.evaluation.counting import factor_of
+from svrn.evaluation.comparison import factor_of
 from svrn.evaluation.draws import OverDraws, Shown, over_draws
 from svrn.evaluation.impostors import Ints
 from svrn.evaluation.open_set import RATES, OpenSet, at_thresholds, candidates, confidence, crosswise

@@ -20,10 +20,9 @@ import numpy as np
 
 from svrn.data.distances import Root, VisibleParts
 from svrn.errors import UserError
-from svrn.evaluation.exact import Estimate, Exact, Ints
 from svrn.evaluation.grid import Floats, Grid, Index, Singles, as_given, on_grid
 from svrn.evaluation.options import Options
-from svrn.evaluation.product import UNIT32, Block, Buffers, Product, Shape, product
+from svrn.evaluation.scores import UNIT32, Block, Buffers, Estimate, Exact, Ints, Product, Shape, product
 
 ROWS = 32  # queries whose distances are made at a time: their squares stay in a core's cache
 # Counts outside of these would overflow or underflow in float32 when two are multiplied and divided.

@@ -16,7 +16,7 @@ from svrn.evaluation import int8
 from svrn.evaluation.grid import Grid, as_given, common_scale, on_grid
 from svrn.evaluation.int8 import MOST, Coarse, levels_of
 from svrn.evaluation.options import multiplies_int8
-from svrn.evaluation.product import Shape
+from svrn.evaluation.scores import Shape
 
 
 def made(seed: int, dimension: int, kind: int) -> np.ndarray:

@@ -9,13 +9,12 @@ import pytest
 from retrieval_worlds import RULES, made_rows, made_vectors
 
 from svrn.data.protocols import Trial
-from svrn.evaluation import blocks, comparison, ranking
+from svrn.evaluation import comparison, ranking
 from svrn.evaluation.grid import Grid, as_given, common_scale, on_grid
-from svrn.evaluation.items import gallery_items
+from svrn.evaluation.items import Rankings, gallery_items
 from svrn.evaluation.options import Options
-from svrn.evaluation.product import Pass
 from svrn.evaluation.ranking import rank
-from svrn.evaluation.rankings import Rankings
+from svrn.evaluation.scores import Pass
 from svrn.evaluation.torch_product import torch_product
 
 ONE = Options(threads=1)
@@ -70,7 +69,7 @@ def test_near_ties_in_blocks_of_several_threads(monkeypatch: pytest.MonkeyPatch)
     items, _ = gallery_items(trial.gallery, RULES[0])
     here = rank(trial, RULES[0], items, query, gallery, ONE)
     counted_there(monkeypatch)
-    monkeypatch.setattr(blocks, "WORTH", 1)
+    monkeypatch.setattr(comparison, "WORTH", 1)
     monkeypatch.setattr(ranking, "TILE", 90)
     for change in ({}, {"chunk": 7, "threads": 2}, {"precision": "bfloat16"}, {"precision": "float64"}):
         there = rank(trial, RULES[0], items, query, gallery, Options(**{"threads": 1, **change}))

@@ -7,12 +7,12 @@ from retrieval_worlds import RULES, made_rows, made_vectors
 
 from svrn.data.protocols import Protocol, Trial
 from svrn.errors import UserError
-from svrn.evaluation import blocks, comparison, int8, product, ranking
+from svrn.evaluation import comparison, int8, ranking
 from svrn.evaluation.grid import as_given, common_scale, on_grid
-from svrn.evaluation.items import gallery_items
+from svrn.evaluation.items import Rankings, gallery_items
 from svrn.evaluation.options import Options, multiplies_int8
 from svrn.evaluation.ranking import rank
-from svrn.evaluation.rankings import Rankings
+from svrn.evaluation.scores import Product, Shape
 
 ONE = Options(threads=1)
 COARSE = "int8" if multiplies_int8() else "bfloat16"
@@ -84,7 +84,7 @@ def test_chunks_threads_and_precisions_agree_to_the_last_bit(distance: str, monk
     galleries = [put(vectors, rows[15:], distance, scale=scale) for put in (on_grid, as_given)]
     items, _ = gallery_items(trial.gallery, RULES[0])
     # As for a gallery of any size: a product in each thread, many tiles.
-    monkeypatch.setattr(blocks, "WORTH", 1)
+    monkeypatch.setattr(comparison, "WORTH", 1)
     monkeypatch.setattr(ranking, "TILE", 90)
     monkeypatch.setattr(int8, "MOST_OPEN", 1.0)
     results = []
@@ -126,7 +126,7 @@ def test_left_to_itself_a_large_ranking_is_coarse_where_that_decides(monkeypatch
     chosen: list[list[int]] = []
     made = int8.Coarse.product
 
-    def seen(coarse: int8.Coarse, queries: np.ndarray, shape: product.Shape) -> product.Product:
+    def seen(coarse: int8.Coarse, queries: np.ndarray, shape: Shape) -> Product:
         chosen.append(queries.tolist())
         return made(coarse, queries, shape)
 

@@ -7,7 +7,7 @@ import pytest
 
 from svrn.evaluation.grid import as_given, common_scale, on_grid
 from svrn.evaluation.options import Options
-from svrn.evaluation.product import Shape
+from svrn.evaluation.scores import Shape
 from svrn.evaluation.torch_product import torch_product
 
 

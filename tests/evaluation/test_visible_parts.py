@@ -15,11 +15,11 @@ from svrn.data import protocols
 from svrn.data.distances import VisibleParts
 from svrn.data.embeddings import Embeddings
 from svrn.errors import UserError
-from svrn.evaluation import blocks, ranking, reference
+from svrn.evaluation import comparison, ranking, reference
 from svrn.evaluation.evaluator import evaluate
 from svrn.evaluation.grid import on_grid
 from svrn.evaluation.options import Options
-from svrn.evaluation.product import Shape
+from svrn.evaluation.scores import Shape
 from svrn.evaluation.visible_parts import ExactParts, PartGrid, parts_on_grid, parts_product
 
 ONE = Options(threads=1)
@@ -110,7 +110,7 @@ def file_of(seed: int, distance: VisibleParts, kind: int, **size: int) -> tuple[
 @pytest.mark.parametrize("protocol", ["veri776", "veri776-track", "plain"])
 @pytest.mark.parametrize("root", ROOTS)
 def test_rankings_are_those_of_the_definition(protocol: str, root: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "WORTH", 1)
+    monkeypatch.setattr(comparison, "WORTH", 1)
     monkeypatch.setattr(ranking, "TILE", 20)
     rule = protocols.get(protocol)
     for seed in range(6):

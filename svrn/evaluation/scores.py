@@ -1,4 +1,8 @@
-"""Products over all pairs, each with a bound on how far its scores lie from the exact ones."""
+"""Scores of queries with gallery vectors, and how far they lie from the exact ones.
+
+Two ways: a product over all pairs, rounded, with a bound for each query; and chosen pairs, from quick estimates with a
+known error to exact ones, whatever computes the bulk of them.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from svrn.errors import UserError
-from svrn.evaluation.grid import UNIT, Floats, Grid
+from svrn.evaluation.grid import UNIT, Floats, Grid, Singles, take_rows
 from svrn.evaluation.options import Options
 
 TILE = 4096  # gallery vectors whose scores with a block of queries stay in a processor's cache
 SUMMED = 512  # terms of an inner product that a float32 product sums by themselves
-UNIT32 = 2.0**-24
+CELLS = 2**17  # numbers of chosen pairs' vectors at a time: in float64 they stay in a core's cache
+UNIT32, UNIT64 = 2.0**-24, 2.0**-53
 NEAR_UNIT = 2.0**-20  # so near to 1, a divisor is not worth a pass through the scores
 
 Block = npt.NDArray[np.floating[Any]]
@@ -188,6 +193,85 @@ def _double(query: Grid, gallery: Grid, shape: Shape) -> Product:
         return out
 
     return Product(scores, np.zeros(len(query)))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Scores of chosen pairs that are quicker than the exact ones, and never further than `within` from them."""
+
+    score: Callable[[Ints, Ints], Block]
+    within: float
+
+
+class Exact:
+    """The scores of queries, each with a chosen gallery row.
+
+    quickness, closeness: `quick` and `close` are never further than this from `of`; 0 where `close` is the same.
+    """
+
+    def __init__(self, query: Grid, gallery: Grid) -> None:
+        self._query, self._gallery = query, gallery
+        self._factors = None if gallery.divisors is None else UNIT / gallery.divisors
+        self._local, self._rows = threading.local(), max(1, CELLS // gallery.dimension)
+        summed = accumulation(gallery.dimension + 4, UNIT64) * (gallery.greatest + gallery.looseness)
+        loose = (query.greatest * (gallery.looseness + summed) + UNIT64 * gallery.greatest**2) * (1 + 1e-6)
+        self.closeness = loose if gallery.looseness else 0.0
+        self.quickness = bound_in_float32(query, gallery) + rounding_of_halves(query, gallery)
+
+    @property
+    def estimates(self) -> tuple[Estimate, ...]:
+        """From the quickest to the closest."""
+        rough = Estimate(self.quick, self.quickness), Estimate(self.close, self.closeness)
+        return tuple(one for one in rough if one.within)
+
+    def of(self, indices: Ints, rows: Ints) -> Floats:
+        """The exact scores (evaluation/grid.py) of the queries at `indices`, each with its gallery row."""
+        return self._less_halves(self._inner(indices, rows, np.float64, rounded=True), rows)
+
+    def close(self, indices: Ints, rows: Ints) -> Floats:
+        """In float64 with the gallery's vectors before they are put on the grid: quicker than `of`."""
+        return self._less_halves(self._scaled(self._inner(indices, rows, np.float64), rows), rows)
+
+    def quick(self, indices: Ints, rows: Ints) -> Singles:
+        """In float32: quicker than `close`."""
+        return self._less_halves(self._scaled(self._inner(indices, rows, np.float32), rows), rows)
+
+    def _inner(
+        self, indices: Ints, rows: Ints, kind: type[np.floating[Any]], *, rounded: bool = False
+    ) -> npt.NDArray[Any]:
+        """Inner products in numbers of that kind; rounded: with the gallery's vectors on the grid, not as stored."""
+        gallery, out = self._gallery, np.empty(len(rows), dtype=kind)
+        for start in range(0, len(rows), self._rows):
+            part = slice(start, start + self._rows)
+            stored, doubled, asked = self._buffers(len(rows[part]))
+            take_rows(gallery.stored, rows[part], stored)
+            left: npt.NDArray[Any] = stored
+            right: npt.NDArray[Any] = self._query.vectors(indices[part])
+            if kind is np.float64:
+                np.copyto(doubled, left)
+                np.copyto(asked, right)
+                left, right = doubled, asked
+            if rounded:
+                gallery.round(left, rows[part], stored)
+            # Not one BLAS call for all: many threads are here at once, and each would start as many again.
+            np.vecdot(left, right, out=out[part])
+        return out
+
+    def _scaled(self, inner: npt.NDArray[Any], rows: Ints) -> npt.NDArray[Any]:
+        """What inner products with stored vectors are with the vectors themselves, but for the grid."""
+        return inner if self._factors is None else inner * self._factors[rows].astype(inner.dtype)
+
+    def _less_halves(self, inner: npt.NDArray[Any], rows: Ints) -> npt.NDArray[Any]:
+        halves = self._gallery.half_norms
+        return inner if halves is None else inner - halves[rows].astype(inner.dtype)
+
+    def _buffers(self, rows: int) -> tuple[Singles, Floats, Floats]:
+        """This thread's: memory asked for afresh costs more than the sums."""
+        if not hasattr(self._local, "buffers"):
+            shape = self._rows, self._gallery.dimension
+            self._local.buffers = np.empty(shape, dtype=np.float32), np.empty(shape), np.empty(shape)
+        stored, doubled, asked = self._local.buffers
+        return stored[:rows], doubled[:rows], asked[:rows]
 
 
 def missing(what: str, mend: str) -> UserError:

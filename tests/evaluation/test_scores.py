@@ -7,8 +7,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from svrn.evaluation.exact import Exact
 from svrn.evaluation.grid import as_given, common_scale, on_grid
+from svrn.evaluation.scores import Exact
 
 
 @pytest.mark.parametrize("distance", ["cosine", "euclidean"])

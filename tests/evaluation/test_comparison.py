@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from svrn.evaluation.blocks import Work, each_block, rows_of_block
+from svrn.evaluation.comparison import Work, each_block, rows_of_block
 from svrn.evaluation.grid import Grid, as_given, on_grid
 from svrn.evaluation.options import Options
-from svrn.evaluation.product import Block, Product
+from svrn.evaluation.scores import Block, Product
 
 
 def grids(queries: int, gallery: int, distance: str = "cosine") -> tuple[Grid, Grid]:
