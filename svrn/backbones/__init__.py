@@ -18,8 +18,13 @@ def build_blocks(backbone: Backbone) -> Blocks:
     Raises:
         UserError: an unknown name, weights that cannot be had or do not fit, or a network that cannot be cut.
     """
-    from svrn.backbones import efficientnet, small
+    from svrn.backbones import efficientnet, shipped, small
 
+    if backbone.weights == "shipped":
+        trunk = shipped.read_trunk(backbone)
+        blocks = build_blocks(backbone.model_copy(update={"weights": "random"}))
+        shipped.load(blocks, trunk)
+        return blocks
     name = backbone.name
     if name == "efficientnet_lite0":
         return efficientnet.build(backbone)

@@ -39,6 +39,12 @@ def load_transformer(backbone: Backbone) -> Any:
 
     from svrn.backbones.generic import create_timm
 
+    if backbone.weights == "shipped":
+        raise UserError(
+            "the weights that come with the package are blocks; a transformer's tokens cannot start from them",
+            where="model.backbone.weights",
+            mend="take imagenet, or a file of yours",
+        )
     name = backbone.name.partition(":")[2]
     # Rotary tables of any size, and patches that are not tied to one.
     network: Any = create_timm(name, backbone.weights == "imagenet", dynamic_img_size=is_rotary(name))

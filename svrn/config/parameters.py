@@ -22,9 +22,13 @@ class Backbone(Strict):
         description="resnet18/34/50/101, resnet50_ibn_a, efficientnet_lite0, small_cnn, or timm:NAME, torchvision:NAME;"
         " a plain transformer of timm (timm:vit_small_patch16_224) too",
     )
-    weights: Literal["imagenet", "random", "file"] = Field("imagenet", description="what it starts from")
+    weights: Literal["imagenet", "random", "file", "shipped"] = Field(
+        "imagenet", description="what it starts from; shipped: the trunk of the run that comes with the package"
+    )
     file: str | None = Field(None, description="weights file (safetensors or a plain state dict) for weights: file")
-    file_digest: str | None = Field(None, description="sha256 of that file; a run is known by it, not by its path")
+    file_digest: str | None = Field(
+        None, description="sha256 of that file, or of the shipped one; a run is known by it, not by its path"
+    )
     last_stride: Literal[1, 2] = Field(1, description="stride of block 4 (1: X is 16x16 at 256 px)")
     frozen_blocks: int = Field(0, ge=0, le=4, description="first blocks kept as they are, statistics too")
 
@@ -308,6 +312,11 @@ class RunParameters(Strict):
             raise ValueError(
                 "backbone.file_digest is wanted with backbone.file: runs from other weights would have the same key;"
                 f" `sha256sum {backbone.file}` says it"
+            )
+        if backbone.weights == "shipped" and backbone.file_digest is None:
+            raise ValueError(
+                "backbone.file_digest is wanted with weights: shipped: another release may carry other weights;"
+                " model_digest in svrn/shipped/run.json says it"
             )
         return self
 

@@ -21,6 +21,8 @@ PARAMS_VARIABLE = "SVRN_PARAMS"
 SETTINGS_VARIABLE = "SVRN_SETTINGS"
 #: What pip installs the package from, for workflow/envs/svrn.post-deploy.sh.
 SOURCE_VARIABLE = "SVRN_SOURCE"
+#: The run whose weights come with the package.
+SHIPPED = Path(__file__).resolve().parents[1] / "shipped"
 _PACKAGED = Path(__file__).resolve().parents[1] / "params"
 
 

@@ -44,6 +44,7 @@ class Suite(Strict):
         default_factory=dict, description="by table: the model that re-runs a row which the paper only reports"
     )
     rows: dict[str, tuple[Row, ...]] = Field(default_factory=dict, description="by table: rows that the paper lacks")
+    notes: tuple[str, ...] = Field((), description="footnotes of every table of scores, before the table's own")
 
     @model_validator(mode="after")
     def _tables_or_search(self) -> Suite:

@@ -76,12 +76,18 @@ def _facts(
     run: RunParameters, config: Mapping[str, Any], record: Mapping[str, Any], environment: Mapping[str, Any]
 ) -> Iterable[str]:
     code, training = environment.get("code", {}), run.training
-    weights = {"imagenet": "ImageNet weights", "random": "random weights", "file": "a weights file"}
+    backbone, digest = run.model.backbone, str(run.model.backbone.file_digest)[:12]
+    started = {
+        "imagenet": "ImageNet weights",
+        "random": "random weights",
+        "file": f"a weights file, digest {digest}",
+        "shipped": f"the weights that come with the package, digest {digest}",
+    }
     dirty = {True: ", with changes (env.json holds them)", False: ", clean tree"}.get(code.get("dirty"), "")
     facts = {
         "Training images": f"{config.get('benchmark', 'not known')}, {config.get('identities', '?')} vehicles,"
         f" digest {str(config.get('train_digest', 'not known'))[:12]}",
-        "Started from": weights[run.model.backbone.weights],
+        "Started from": started[backbone.weights],
         **run.method.facts(run),
         "Training": f"{training.optimisation.epochs} epochs, {record.get('steps', '?')} steps of"
         f" {training.batches.identities} x {training.batches.images} images,"

@@ -163,7 +163,9 @@ def _places(values: Sequence[float | None], metric: str) -> list[Place]:
 def _notes(table: Table, study: Study, results: Sequence[Result]) -> Iterable[str]:
     yield from _what_numbers_are(study, results)
     yield from _marks(results)
-    yield from (note.rstrip(".") + "." for note in table.notes)
+    scored = any(result.cell.benchmark for result in results)
+    own = (*(study.suite.notes if scored else ()), *table.notes)
+    yield from (note.rstrip(".") + "." for note in own)
 
 
 def _what_numbers_are(study: Study, results: Sequence[Result]) -> Iterable[str]:

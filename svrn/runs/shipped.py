@@ -1,18 +1,20 @@
 """The run whose weights come with the package, so that `svrn search` works before anything is trained.
 
 A folder like any run's, without its training log: configuration, environment, weights, record, and its card with the
-scores that it was released with. tools/ship_weights.py puts it there from results/runs.
+scores that it was released with. tools/ship_weights.py puts it there from results/runs. A training may start from its
+trunk (`model.backbone.weights: shipped`).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from svrn.config.places import SHIPPED
 from svrn.config.study import RESULTS
 from svrn.errors import UserError
 
 NAME = "shipped"
-FOLDER = Path(__file__).resolve().parents[1] / "shipped"
+FOLDER = SHIPPED
 #: What is shipped of a run, its card beside it.
 FILES = ("config.yaml", "env.json", "run.json", "model.safetensors")
 CARD = "README.md"

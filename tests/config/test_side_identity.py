@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from worlds_of_parameters import parameters
+from worlds_of_parameters import BASELINE, parameters
 
 from svrn.config.annotations import benchmark_side_digest
 from svrn.config.identity import evaluation_key, inference_key, run_identity, run_key
@@ -34,6 +34,19 @@ def test_a_file_of_weights_counts_by_its_digest(method: str) -> None:
     assert key(file="/one", file_digest="1" * 64) != key(file="/one", file_digest="2" * 64)
     with pytest.raises(UserError, match=r"file_digest is wanted with .* `sha256sum /one` says it"):
         key(file="/one")  # any file would be this run
+
+
+@pytest.mark.parametrize("method", ["svrn", "bot"])
+def test_weights_that_come_with_the_package_count_by_their_digest(method: str) -> None:
+    def key(**backbone: str) -> str:
+        tree: dict[str, Any] = {"model": {"backbone": backbone}, "method": {"name": method}}
+        return run_key(parameters(BASELINE, tree), DIGEST)
+
+    assert len({key(), *(key(weights="shipped", file_digest=one * 64) for one in "12")}) == 3
+    with pytest.raises(
+        UserError, match=r"file_digest is wanted with weights: shipped.* svrn/shipped/run\.json says it"
+    ):
+        key(weights="shipped")  # those of any release would be this run
 
 
 def test_what_a_method_of_its_own_does_not_use_is_no_part_of_it() -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from svrn.errors import UserError
 from svrn.reporting.card import model_card
@@ -32,6 +33,28 @@ def test_a_run_without_scores_says_so(project: Path) -> None:
     run = next(iter(fake.study_of(project).runs.values()))
     shutil.rmtree(run.folder / "evaluations")
     assert "Not scored yet." in model_card(run.folder)
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ("imagenet", "ImageNet weights"),
+        ("random", "random weights"),
+        ("file", "a weights file, digest 0123456789ab"),
+        ("shipped", "the weights that come with the package, digest 0123456789ab"),
+    ],
+)
+def test_it_says_what_the_run_started_from(project: Path, weights: str, said: str) -> None:
+    run = next(iter(fake.study_of(project).runs.values()))
+    config = yaml.safe_load((run.folder / "config.yaml").read_text())
+    backbone = {
+        "weights": weights,
+        "file": "/mine" if weights == "file" else None,
+        "file_digest": "0123456789abcdef" * 4,
+    }
+    config["parameters"]["model"]["backbone"] |= backbone
+    (run.folder / "config.yaml").write_text(yaml.safe_dump(config))
+    assert f"| Started from | {said} |" in model_card(run.folder)
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "run.json", "env.json"])

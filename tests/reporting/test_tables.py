@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from svrn.reporting.latex import as_latex, as_page, escape
 from svrn.reporting.pdf import compile_latex, write_pdf
@@ -77,6 +78,16 @@ def test_an_embedded_suite_says_that_its_numbers_do_not_stand_for_the_real_bench
         assert ("do not stand for the real" in notes) == (name != "table7")
         assert "Suite fake" in notes
         assert name == "table7" or "Protocol: veri776 on fake-veri776" in notes
+
+
+def test_a_suites_own_notes_stand_under_its_tables_of_scores(project: Path) -> None:
+    file = project / "params" / "suites" / "fake.yaml"
+    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | {"notes": ["trained from elsewhere."]}))
+    made = load_report("fake")
+    for name in ("table5", "table7"):
+        for text in (as_latex(made.sheet(name)), as_text(made.sheet(name))):
+            assert ("trained from elsewhere." in text) == (name == "table5")
+            assert "elsewhere.." not in text
 
 
 def test_incomplete_and_missing_cells_cannot_be_mistaken(project: Path) -> None:
