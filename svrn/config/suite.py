@@ -36,7 +36,9 @@ class Suite(Strict):
     settings: str | None = Field(None, description="search suite whose chosen settings every row is trained with")
     method: str = Field("svrn", description="model in params/models/ whose gain the report is about")
     baseline: str = Field("baseline", description="model in params/models/ that it is held against")
-    extends: str | None = Field(None, description="suite whose overrides, per_benchmark and per_model these lie over")
+    extends: str | None = Field(
+        None, description="suite whose overrides, per_benchmark and per_model these lie over, and whose notes stand too"
+    )
     overrides: dict[str, Any] = Field(default_factory=dict, description="on params/base.yaml, for every run")
     per_benchmark: dict[str, dict[str, Any]] = Field(default_factory=dict, description="for the runs of one role")
     per_model: dict[str, dict[str, Any]] = Field(default_factory=dict, description="on params/models/NAME.yaml")
@@ -116,7 +118,7 @@ def load_suite(name: str, params: Path) -> Suite:
             mend=f"extend {below.extends!r}",
         )
     laid = {key: merge(getattr(below, key), getattr(suite, key)) for key in ("overrides", "per_benchmark", "per_model")}
-    return suite.model_copy(update=laid)
+    return suite.model_copy(update=laid | {"notes": (*below.notes, *suite.notes)})
 
 
 def _read_suite(name: str, params: Path) -> Suite:
