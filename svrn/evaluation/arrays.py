@@ -120,7 +120,9 @@ class _Labels:
 
     def __init__(self, both: Sequence[npt.NDArray[Any]]) -> None:
         self.known = True
-        numbers, self._labels = pd.factorize(np.concatenate(both), sort=True)
+        # Signed and unsigned numbers together would be float64, which has no place for the last digits of great ones.
+        kind = object if np.result_type(*both).kind == "f" else None
+        numbers, self._labels = pd.factorize(np.concatenate(both, dtype=kind), sort=True)
         self.codes = np.split(numbers.astype(np.int64), [len(both[0])])
 
     def of(self, codes: pd.Series) -> npt.NDArray[Any]:
@@ -257,8 +259,13 @@ def _array(given: Any) -> npt.NDArray[Any]:
         given = tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor
     if isinstance(given, list | tuple) and given and hasattr(given[0], "detach"):
         given = [_array(one) for one in given]
+    if isinstance(given, pd.DataFrame) and all(map(pd.api.types.is_numeric_dtype, given.dtypes)):
+        plain = given.to_numpy()  # of objects where pandas keeps numbers in a kind of its own
+        return plain if plain.dtype != object else given.to_numpy(dtype=np.float64, na_value=np.nan)
     if isinstance(given, pd.DataFrame | pd.Series):
         return given.to_numpy()
+    if np.ma.is_masked(given):  # what is masked is missing
+        given = given.astype(float if given.dtype.kind in "fiub" else object).filled(np.nan)
     try:
         return np.asarray(given)
     except ValueError:  # rows of different lengths

@@ -103,6 +103,9 @@ WAYS: dict[str, Any] = {
     "lists": lambda x: x.tolist(),
     "rows in a list": list,
     "DataFrame": pd.DataFrame,
+    "DataFrame of nullable numbers": lambda x: pd.DataFrame(x).astype("Float64"),
+    "DataFrame of Arrow's numbers": lambda x: pd.DataFrame(x).astype("float32[pyarrow]"),
+    "masked nowhere": lambda x: np.ma.masked_array(x, mask=False),
     "Series of vectors": lambda x: pd.Series(list(x)),
     "torch": lambda x: torch_of("float32")(x),
     "torch half": lambda x: torch_of("float16")(x),
@@ -154,6 +157,15 @@ def test_labels_of_any_kind_are_right(way: Any, given: dict[str, Any]) -> None:
     assert found.intervals(samples=20)["mAP"].value == expected.intervals(samples=20)["mAP"].value
 
 
+def test_great_numbers_are_told_apart_with_and_without_a_sign(given: dict[str, Any]) -> None:
+    expected = svrn.evaluate(**given)
+    given["query_ids"] = given["query_ids"].astype(np.uint64) + 2**60
+    given["gallery_ids"] = given["gallery_ids"].astype(np.int64) + 2**60
+    found = svrn.evaluate(**given)
+    assert found.metrics == expected.metrics
+    assert found.queries["vehicle"].tolist() == given["query_ids"].tolist()
+
+
 def test_labels_come_back_as_they_were_given(given: dict[str, Any]) -> None:
     given["query_ids"], given["gallery_ids"] = ([f"car {x}" for x in given[n]] for n in ("query_ids", "gallery_ids"))
     given["query_cameras"], given["gallery_cameras"] = (given[n] - 1 for n in ("query_cameras", "gallery_cameras"))
@@ -194,6 +206,9 @@ def poisoned(x: np.ndarray, value: float) -> np.ndarray:
         ("query_features", lambda x: poisoned(x, np.nan), "1 of 12 features hold NaN or infinite values.* row 3"),
         ("gallery_features", lambda x: poisoned(x, -np.inf), "1 of 60 features hold NaN or infinite"),
         ("gallery_features", lambda x: poisoned(x.astype(float), 1e300), "NaN or infinite"),
+        ("gallery_features", lambda x: np.ma.masked_equal(x, x[7, 2]), "1 of 60 features hold NaN or infinite.* row 7"),
+        ("gallery_features", lambda x: pd.DataFrame(poisoned(x, 9)).astype("Float64").replace(9, pd.NA), "hold NaN"),
+        ("gallery_features", lambda x: pd.DataFrame(x).assign(image="a.jpg"), "are object, wanted real numbers"),
         ("gallery_features", lambda x: x[:0], "it is empty"),
         ("query_features", lambda x: x[:0], "it is empty"),
         ("gallery_features", lambda x: x[:, :5], "the queries have 8 dimensions, the gallery 5"),
@@ -209,6 +224,8 @@ def poisoned(x: np.ndarray, value: float) -> np.ndarray:
         ("query_ids", lambda x: x + 0.5, "numbers that are not whole"),
         ("query_ids", lambda x: np.where(x == 1, np.nan, x), "it is missing in row"),
         ("query_ids", lambda x: [None, *x[1:]], "it is missing in row 0"),
+        ("query_ids", lambda x: np.ma.masked_array(x, mask=np.arange(12) == 5), "it is missing in row 5"),
+        ("query_ids", lambda x: np.ma.masked_array(x.astype(str), mask=np.arange(12) == 5), "it is missing in row 5"),
         ("query_ids", lambda x: x.astype(str), "numbers on one side and texts on the other"),
         ("query_cameras", lambda x: x[:3], r"12 query features and cameras of the shape \(3,\)"),
         ("query_cameras", lambda x: None, "none were given"),
