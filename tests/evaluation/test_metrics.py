@@ -53,6 +53,7 @@ def test_a_worked_example() -> None:
         ((1 + 1) / 2 + (1 / 2 + 2 / 3) / 2 + (2 / 5 + 3 / 6) / 2) / 3
     )
     assert metrics.average_precision_at(ranks, 3) == pytest.approx((1 + 2 / 3) / 3)
+    assert metrics.average_precision_at(ranks, 2) == 1 / 2  # two could be there, one is
     assert metrics.inverse_negative_penalty(ranks) == 0.5
     assert [metrics.cmc([1, 3, 20], k) for k in (1, 5, 20)] == [1 / 3, 2 / 3, 1]
 
