@@ -62,6 +62,7 @@ def as_tree(made: Plan, price: float | None = None) -> dict[str, Any]:
         "without_data": list(made.without_data),
         "waiting_for_manifest": made.waiting,
         "search": None if made.search is None else asdict(made.search),
+        "plateau": None if made.plateau is None else asdict(made.plateau),
         "by_method": {
             name: {
                 "runs": cost.runs,
@@ -103,7 +104,7 @@ def as_text(made: Plan, everything: bool = False, price: float | None = None) ->
         f"suite {made.study.name}: {cells}",
         f"{len(made.runs)} runs, {shared} of them shared by several rows: {done} done, {len(to_do)} to do",
     ]
-    lines += _search_lines(made)
+    lines += [*_search_lines(made), *_plateau_lines(made)]
     for planned in made.runs:
         if everything or planned.state != "done":
             lines += ["", *_run_lines(planned, everything)]
@@ -136,6 +137,31 @@ def _search_lines(made: Plan) -> list[str]:
             f"    {one.model:<{width}}  {one.parameters} parameters, {one.trainings} trainings of {one.steps} steps,"
             f" {one.left} to do{time}"
         )
+    return lines
+
+
+def _plateau_lines(made: Plan) -> list[str]:
+    """A plateau suite's ladder, a line a row, and what it may come to."""
+    budget = made.plateau
+    if budget is None:
+        return []
+    seeds = "one seed" if budget.seeds == 1 else f"{budget.seeds} seeds each"
+    lines = ["", f"a plateau: every row at rising lengths, {seeds}; taken: {budget.rule}"]
+    width = max(len(one.row) for one in budget.climbs)
+    for one in budget.climbs:
+        scored = ", ".join(f"{score:.1f}" for score in one.scores)
+        where = f"; scored {scored}" if scored else ""
+        if one.chosen is not None:
+            where += f"; taken: {one.steps[one.chosen]}" + (", still rising" if one.rising else "")
+        elif len(one.scores) < one.wanted:
+            where += f"; next: {', '.join(map(str, one.steps[len(one.scores) : one.wanted]))}"
+        where += " (as long as the suite's method)" if one.follows else ""
+        lines.append(f"    {one.row:<{width}}  {', '.join(map(str, one.steps))} steps{where}")
+    time = f", about {_hours(budget.seconds)} of one device" if budget.seconds else ""
+    lines.append(
+        f"    at worst {budget.left[0]} more trainings on held-out vehicles and then {budget.left[1]} for test"
+        f" vehicles{time}; known so far:"
+    )
     return lines
 
 

@@ -115,6 +115,35 @@ def settings(suite: Suite = None) -> None:
 
 
 @app.command()
+def rung(
+    number: Annotated[int, typer.Argument(help="counted from 0")],
+    suite: Suite = None,
+    out: Annotated[Path | None, typer.Option(help="file to write it to")] = None,
+) -> None:
+    """Say which rows of a plateau suite are trained longer than at a rung of its ladder."""
+    from svrn.files import write_json
+    from svrn.reporting.plateau import decide
+
+    report = _load(suite)
+    decided = decide(report, number)
+    for row, one in decided["rows"].items():
+        scores = ", ".join(f"{score:.1f}" for score in one["scores"])
+        typer.echo(f"{row}: {scores} at {', '.join(map(str, one['steps']))} steps; taken: {one['taken'] or 'not yet'}")
+    if out is not None:
+        write_json(out, decided)
+        _say(report, out)
+
+
+@app.command()
+def plateau(suite: Suite = None) -> None:
+    """Write results/SUITE/plateau.md: rows over lengths, where each stopped, and what holds at both ends."""
+    from svrn.reporting.plateau import write_plateau
+
+    report = _load(suite)
+    _say(report, write_plateau(report))
+
+
+@app.command()
 def checklist(suite: Suite = None) -> None:
     """Write results/SUITE/checklist.md: a reproducibility summary and checklist answers, from records alone."""
     from svrn.reporting.checklist import write_checklist

@@ -10,13 +10,14 @@ from typing import Any, Literal
 
 import yaml
 
-from svrn.config.budget import SearchBudget, search_budget
+from svrn.config.budget import PlateauBudget, SearchBudget, plateau_budget, search_budget
 from svrn.config.estimates import Estimate, Recorded, estimate, recorded_steps
 from svrn.config.identity import differences, key_of, run_identity
 from svrn.config.parameters import RunParameters
+from svrn.config.plateau import rising
 from svrn.config.products import evaluation_files, run_outputs
 from svrn.config.schedule import costs, longest_first, relative_cost, training_images
-from svrn.config.study import RESULTS, Run, Study
+from svrn.config.study import RESULTS, Run, Study, load_study
 
 State = Literal["done", "stopped", "to do"]
 
@@ -66,6 +67,7 @@ class Plan:
     without_data: tuple[str, ...]
     waiting: dict[str, int]
     search: SearchBudget | None
+    plateau: PlateauBudget | None = None
 
     def to_do(self) -> list[PlannedRun]:
         """The runs that are not done."""
@@ -75,6 +77,32 @@ class Plan:
 def make_plan(study: Study, device: str | None = None) -> Plan:
     """Look at what is there and say what is missing; times are for `device`, a class by its name (None: any)."""
     past = list(past_runs())
+    planned = _planned(study, past, device)
+    missing_scores = {str(Path(file).parent) for file in evaluation_files(study) if not Path(file).is_file()}
+    return Plan(
+        study,
+        tuple(planned),
+        sum(not embedding.file.is_file() for embedding in study.embeddings.values()),
+        len(missing_scores),
+        tuple(name for name, benchmark in study.benchmarks.items() if not benchmark.available),
+        _waiting(study),
+        search_budget(study, _seconds(planned)),
+        None if study.suite.plateau is None else _plateau(study, past, device),
+    )
+
+
+def _plateau(study: Study, past: list[PastRun], device: str | None) -> PlateauBudget | None:
+    worst = load_study(study.name, scores=rising)
+    return plateau_budget(study, worst, _seconds(_planned(worst, past, device)))
+
+
+def _seconds(planned: list[PlannedRun]) -> dict[str, float | None]:
+    """Estimated device-seconds of every run that is not done, by its key."""
+    return {p.run.key: p.estimate.seconds if p.estimate else None for p in planned if p.state != "done"}
+
+
+def _planned(study: Study, past: list[PastRun], device: str | None) -> list[PlannedRun]:
+    """A study's runs, longest first."""
     runs = [found for one in past if (found := one.recorded()) is not None]
     steps, paper = list(recorded_steps()), _paper_step(study)
     finished = {one.key: one for one in past}
@@ -90,18 +118,7 @@ def make_plan(study: Study, device: str | None = None) -> Plan:
         else:
             length = estimate(run.parameters, cost[run.key], runs, steps, paper, device)
         planned.append(PlannedRun(run, state, rows, len(cells), _why(run, state, past), length))
-    missing_scores = {str(Path(file).parent) for file in evaluation_files(study) if not Path(file).is_file()}
-    return Plan(
-        study,
-        tuple(planned),
-        sum(not embedding.file.is_file() for embedding in study.embeddings.values()),
-        len(missing_scores),
-        tuple(name for name, benchmark in study.benchmarks.items() if not benchmark.available),
-        _waiting(study),
-        search_budget(
-            study, {p.run.key: p.estimate.seconds if p.estimate else None for p in planned if p.state != "done"}
-        ),
-    )
+    return planned
 
 
 def past_runs(folder: Path = RESULTS / "runs") -> Iterator[PastRun]:

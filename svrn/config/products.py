@@ -21,6 +21,7 @@ from svrn.config.documents import suggestion, validate
 from svrn.config.identity import EVALUATION_SEMANTICS as EVALUATION_SEMANTICS
 from svrn.config.identity import effective_inference, key_of, run_identity
 from svrn.config.places import PARAMS_VARIABLE, SETTINGS_VARIABLE, SOURCE_VARIABLE, installed_from, names
+from svrn.config.plateau import LENGTHS
 from svrn.config.schedule import positions, priorities
 from svrn.config.study import DATA, PARAMS, Cell, Embedding, Evaluation, Run, Study, digests_of, load_study
 from svrn.config.suite import ROLES, Settings
@@ -198,11 +199,39 @@ class CurrentStudy:
         digests = digests_of(name, self.now.benchmarks[name])
         return digests.whole if digests else None
 
+    @property
+    def rungs(self) -> int:
+        """Lengths that rows of a plateau suite are trained at, as far as is known now; 0 of any other suite."""
+        climbs = self.now.ladder.climbs.values() if self.now.ladder else ()
+        return max((one.wanted for one in climbs), default=0)
+
+    def rung_files(self, rung: int) -> list[str]:
+        """The scorings that decide whether rows are trained longer than at a rung: its own and those before."""
+        return [str(file) for evaluation in self._rung_scorings(rung).values() for file in outputs(evaluation)]
+
+    def decision(self, rung: int) -> str:
+        """A name for what is decided at a rung, by the scorings that it rests on: other ones are another decision.
+
+        So is one whose scorings were lost since: Snakemake takes a decision that is there for made.
+        """
+        scorings, folder = self._rung_scorings(rung), self.now.folder / "rungs"
+        name = key_of(list(scorings))
+        whole = all((one.folder / "metrics.json").is_file() for one in scorings.values())
+        if whole or not (folder / f"{rung}-{name}.json").is_file():
+            return name
+        return key_of([name, len(list(folder.glob(f"{rung}-*.json")))])
+
+    def _rung_scorings(self, rung: int) -> dict[str, Evaluation]:
+        climbs = self.now.ladder.climbs.values() if self.now.ladder else ()
+        rows = {one.row_at(below) for one in climbs for below in range(min(rung + 1, one.wanted))}
+        return {e.key: e for cell in _cells(self.now, LENGTHS) if cell.row in rows for e in cell.evaluations}
+
     def _sidecars(self) -> dict[str, int | None]:
         stamps: dict[str, int | None] = {}
-        for name in self.now.benchmarks:
-            for file in (DATA / name / "manifest.json", DATA / name / SIDECAR):
-                stamps[str(file)] = file.stat().st_mtime_ns if file.is_file() else None
+        files = [DATA / name / one for name in self.now.benchmarks for one in ("manifest.json", SIDECAR)]
+        files += [e.folder / "metrics.json" for c in _cells(self.now, LENGTHS) for e in c.evaluations]
+        for file in files:
+            stamps[str(file)] = file.stat().st_mtime_ns if file.is_file() else None
         return stamps
 
 
@@ -282,6 +311,11 @@ def run_outputs(run: Run) -> list[Path]:
 def outputs(evaluation: Evaluation) -> list[Path]:
     """What a scoring leaves: metrics and per-query results."""
     return [evaluation.folder / name for name in ("metrics.json", "queries.parquet")]
+
+
+def table_names(study: Study) -> list[str]:
+    """The study's tables, and those of its suite that follow when a plateau suite's rows have their lengths."""
+    return list(dict.fromkeys([*study.tables, *study.suite.tables]))
 
 
 def evaluation_files(study: Study, table: str | None = None) -> list[str]:

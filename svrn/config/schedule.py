@@ -6,9 +6,13 @@ import heapq
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from svrn.config.cells import DATA, Run
 from svrn.config.parameters import RunParameters
-from svrn.config.study import DATA, Run, Study
+
+if TYPE_CHECKING:
+    from svrn.config.study import Study
 
 #: Images of a training set whose size is not known yet; cancels out within a suite.
 _NOMINAL_IMAGES = 37_778

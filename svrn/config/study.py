@@ -27,6 +27,7 @@ from svrn.config.documents import merge, read_named, read_tree, validate
 from svrn.config.identity import evaluation_key, inference_key, run_key
 from svrn.config.parameters import RunParameters
 from svrn.config.places import PARAMS as PARAMS
+from svrn.config.plateau import LENGTHS, Ladder, Plateau, Scores, lengthened, make_ladder, measured
 from svrn.config.search import check_budgets, check_held_out, check_spaces, search_tables
 from svrn.config.sidecar import digests_of as digests_of
 from svrn.config.sidecar import misfit
@@ -48,6 +49,7 @@ class Study:
     cells: list[Cell] = field(default_factory=list)
     runs: dict[str, Run] = field(default_factory=dict)
     pending: tuple[str, ...] = ()
+    ladder: Ladder | None = None
 
     @cached_property
     def evaluations(self) -> dict[str, Evaluation]:
@@ -78,8 +80,12 @@ class Study:
         return RESULTS / self.name
 
 
-def load_study(name: str | None = None, params: Path = PARAMS, data: Path = DATA) -> Study:
+def load_study(
+    name: str | None = None, params: Path = PARAMS, data: Path = DATA, scores: Scores | None = None
+) -> Study:
     """Resolve a suite (the one in params/config.yaml where no name is given).
+
+    scores: of a plateau suite's rungs; those in results/runs where not given.
 
     Raises:
         UserError: an unknown key, suite, model or benchmark, a wrong type or value: with file and key.
@@ -102,6 +108,10 @@ def load_study(name: str | None = None, params: Path = PARAMS, data: Path = DATA
     if suite.search is not None:
         check_spaces(suite.search, spaces, resolver.with_values, params / FILE)
         check_budgets([(model, resolver.with_values(model, {})) for model in suite.search.models], f"{file}: search")
+    if suite.plateau is not None:
+        held_out = suite.benchmarks[suite.plateau.held_out]
+        check_held_out({held_out: benchmarks[held_out]}, file)
+        resolver.climb(suite.plateau, scores or measured(suite.plateau.metric))
     resolver.resolve()
     return study
 
@@ -139,6 +149,22 @@ class _Resolver:
         self.file = str(params / "suites" / f"{study.name}.yaml")
         settings = study.suite.settings
         self.chosen = None if settings is None else load_chosen(settings, params, self.file)
+        self.factors: dict[str, int] = {}  # by row of a plateau suite's own table
+
+    def climb(self, plateau: Plateau, scores: Scores) -> None:
+        """Put the table of lengths in the place of the suite's own, which comes back when every row has its length."""
+        ((name, own),) = self.study.tables.items()
+
+        def cell_of(row: Row, row_name: str, column: Column) -> Cell:
+            return self._cell(LENGTHS, row, row_name, column, None)
+
+        ladder = make_ladder(plateau, self.study.suite.method, own, cell_of, scores, self.file)
+        self.study.ladder, self.study.tables = ladder, {LENGTHS: ladder.lengths}
+        self.study.runs.clear()  # of rungs that were looked at
+        if ladder.settled:
+            self.study.tables[name] = own
+            chosen = {row: one.chosen for row, one in ladder.climbs.items()}
+            self.factors = {row: plateau.ladder[rung] for row, rung in chosen.items() if rung is not None}
 
     def resolve(self) -> None:
         for table_name, table in self.study.tables.items():
@@ -176,6 +202,8 @@ class _Resolver:
         assert role is not None
         where = f"{table}: {row.method}"
         parameters = tuple(self._parameters(row, role, seed, where) for seed in self.study.suite.seeds)
+        if table != LENGTHS and row_name in self.factors:
+            parameters = tuple(lengthened(one, self.factors[row_name]) for one in parameters)
         benchmark = self.study.benchmarks[name]
         if not benchmark.available:
             return cell("no_data", parameters=parameters)

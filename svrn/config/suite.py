@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from svrn.config.benchmark import Benchmark, load_benchmark
 from svrn.config.documents import merge, read_named, read_tree, suggestion, validate
 from svrn.config.places import PARAMS, SETTINGS_VARIABLE, names, settings_file
+from svrn.config.plateau import Plateau
 from svrn.config.search import Search
 from svrn.config.strict import Strict
 from svrn.config.tables import Row
@@ -32,6 +33,10 @@ class Suite(Strict):
     tables: tuple[str, ...] = ()
     search: Search | None = Field(
         None, description="draws of models' parameters in the place of tables (docs/search.md)"
+    )
+    plateau: Plateau | None = Field(
+        None,
+        description="the rule by which rows are trained longer and longer until they stop (docs/plateau.md)",
     )
     settings: str | None = Field(None, description="search suite whose chosen settings every row is trained with")
     method: str = Field("svrn", description="model in params/models/ whose gain the report is about")
@@ -55,6 +60,10 @@ class Suite(Strict):
         if self.search is not None and (self.settings is not None or len(self.benchmarks) != 1):
             raise ValueError(
                 "a search has one benchmark, of held-out training vehicles, and no settings of another search"
+            )
+        if self.plateau is not None and (len(self.tables) != 1 or self.plateau.held_out not in self.benchmarks):
+            raise ValueError(
+                "a plateau has one table, whose rows it trains, and one of the suite's benchmarks as `held_out`"
             )
         return self
 

@@ -69,13 +69,18 @@ def _ranked(results: Sequence[Result], records: Records) -> Iterable[tuple[str, 
             continue
         metric = next(iter(cells.values())).metric
         try:
-            values = {row: _crossed(own, metric, records) for row, own in scorings.items() if own}
+            values = {row: crossed_scores(own, metric, records) for row, own in scorings.items() if own}
             yield column, ranks(values)
         except UserError:  # scored on other images, by an older version perhaps: said where they are compared
             continue
 
 
-def _crossed(evaluations: Sequence[Evaluation], metric: str, records: Records) -> Crossed:
+def crossed_scores(evaluations: Sequence[Evaluation], metric: str, records: Records) -> Crossed:
+    """One metric of finished evaluations by seed and vehicle.
+
+    Raises:
+        UserError: they are not scored on the same queries.
+    """
     tables = [table for e in evaluations if (table := records.scores(e)) is not None]
     return crossed([query_values(table) for table in tables])[metric]
 

@@ -1,6 +1,7 @@
 """Stands in for `svrn` in tests of the workflow: writes what each command writes, at once, and notes its calls.
 
 STAND_IN_FAIL: a word; a call that has it ends with exit code 3. STAND_IN_SECONDS: how long a training takes.
+scores.json, where there is one: what each run scores, by its key.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ def report(what: str) -> None:
             write(folder / "tables" / f"{sys.argv[3]}.{ending}", f"method,veri776.mAP mean\n{sys.argv[3]},1\n")
     elif what == "figures":
         write(folder / "figures" / "one.png", "png")
+    elif what == "rung":
+        write(option("--out"), "{}")
     elif what == "pages":
         write(folder / "report" / "index.html", "<html></html>")
     else:
@@ -89,7 +92,9 @@ def main() -> None:
         name = f"{words[2]}-{option('--inference')}"
         write(Path("results/runs") / words[1] / "embeddings" / f"{name}.parquet", name)
     elif words[0] == "evaluate":
-        write(Path(option("--out")) / "metrics.json", "{}")
+        scores = json.loads(Path("scores.json").read_text()) if Path("scores.json").is_file() else {}
+        run = Path(option("--out")).parts[-3]
+        write(Path(option("--out")) / "metrics.json", json.dumps({"mAP": scores[run]} if run in scores else {}))
         write(Path(option("--out")) / "queries.parquet", "queries")
     elif words[0] == "timing":
         write(option("--out"), "{}")

@@ -10,9 +10,11 @@ shell.prefix(
 wildcard_constraints:
     run="[0-9a-f]{12}",
     evaluation="[0-9a-f]{12}",
+    rung="[0-9]+",
+    decision="[0-9a-f]{12}",
     embedding="[A-Za-z0-9_.-]+-[0-9a-f]{8}",
     benchmark=products.any_of(study.now.benchmarks),
-    table=products.any_of(study.now.tables),
+    table=products.any_of(products.table_names(study.now)),
 
 
 def suite(wildcards, threads):
@@ -91,6 +93,16 @@ def scored_embedding(wildcards):
     )
 
 
+def settle():
+    """Wait for all that the study's runs follow from: benchmarks that are read, and scores that decide on lengths."""
+    read_benchmarks()
+    rung = 1  # the first two lengths are always trained
+    while rung < study.rungs:
+        checkpoints.rung.get(rung=rung, decision=study.decision(rung))
+        or_stop(study.refresh)
+        rung += 1
+
+
 def read_benchmarks():
     """Wait for the manifests and labels of the user's own benchmarks: the keys of their runs follow from them."""
     for benchmark in study.read():
@@ -102,6 +114,7 @@ def read_benchmarks():
 
 
 def tables(wildcards):
+    settle()
     return [
         f"results/{SUITE}/tables/{table}.{form}"
         for table in study.now.tables
@@ -111,12 +124,12 @@ def tables(wildcards):
 
 def evidence(wildcards):
     """Every file that a number of the tables rests on."""
-    read_benchmarks()
+    settle()
     return products.evidence(study.now)
 
 
 def evaluations(wildcards):
-    read_benchmarks()
+    settle()
     return products.evaluation_files(study.now)
 
 
@@ -125,9 +138,14 @@ def timings(wildcards):
 
 
 def evaluations_of_table(wildcards):
-    read_benchmarks()
+    settle()
     return products.evaluation_files(study.now, wildcards.table)
 
 
 def timing_of_table(wildcards):
     return timings(wildcards) if products.timed(study.now, wildcards.table) else []
+
+
+def evaluations_of_rung(wildcards):
+    read_benchmarks()
+    return study.rung_files(int(wildcards.rung))

@@ -72,6 +72,25 @@ rule metrics:
         "svrn report metrics --suite {params.suite} > {log} 2>&1"
 
 
+# A checkpoint: which lengths a plateau suite's rows are trained at next follows from the scores of those before.
+checkpoint rung:
+    input:
+        evaluations_of_rung,
+    output:
+        f"results/{SUITE}/rungs/{{rung}}-{{decision}}.json",
+    log:
+        f"logs/{SUITE}/rung{{rung}}-{{decision}}.log",
+    localrule: True
+    conda:
+        "../envs/svrn.yaml"
+    params:
+        suite=suite,
+    message:
+        "Deciding which rows are trained longer"
+    shell:
+        "svrn report rung {wildcards.rung} --suite {params.suite} --out {output} > {log} 2>&1"
+
+
 # A mirror, made last, and no condition of anything: when it cannot be made (its server is away) the tables are none
 # the worse, and the next call tries again.
 rule sync_tracking:

@@ -7,6 +7,7 @@ from pathlib import Path
 from svrn.config.tables import TIMINGS
 from svrn.evaluation.intervals import Interval
 from svrn.files import make_folder
+from svrn.reporting.plateau import curves_of
 from svrn.reporting.suite import SuiteReport
 from svrn.reporting.tuning import draws_of
 
@@ -16,7 +17,7 @@ PAPERS_GAIN = ("table1", "veri776.mAP")
 
 def write_figures(report: SuiteReport) -> list[Path]:
     """Draw every figure that the suite's results allow; broken files are named in the findings."""
-    from svrn.reporting.figures import curves, gains, networks, tuning
+    from svrn.reporting.figures import curves, gains, lengths, networks, tuning
     from svrn.reporting.figures.style import save, styled
 
     study, records, folder = report.study, report.records, report.folder / "figures"
@@ -40,6 +41,9 @@ def write_figures(report: SuiteReport) -> list[Path]:
         if study.suite.search is not None:
             curve = tuning.draw_tuning(draws_of(study, report.results), study.suite.search.choose_by, study.name)
             paths += [] if curve is None else save(curve, folder / "tuning")
+        if study.suite.plateau is not None:
+            drawn = lengths.draw_lengths(curves_of(report), study.suite.plateau.metric, study.name)
+            paths += [] if drawn is None else save(drawn, folder / "lengths")
         paths += networks.draw(report, folder)
     return paths
 
