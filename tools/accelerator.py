@@ -205,8 +205,8 @@ def several(bench: Bench) -> dict[str, Any]:
 
 
 def plateau(bench: Bench) -> dict[str, Any]:
-    """The suite long (its networks trained five times as long, with its controls), for as long as there is time."""
-    suite = "smoke" if bench.tiny else "long"
+    """The suite plateau (the rows that matter most, each until it has stopped rising), for as long as there is time."""
+    suite = "plateau-smoke" if bench.tiny else "plateau"
     command = [sys.executable, "-m", "snakemake", "all_tables", "--cores", "all", "--config", f"suite={suite}"]
     command += ["--dry-run"] if bench.tiny else ["--resources", "gpu=1"]
     began = time.monotonic()
@@ -216,9 +216,15 @@ def plateau(bench: Bench) -> dict[str, Any]:
     except subprocess.TimeoutExpired:
         child.send_signal(signal.SIGTERM)  # trainings save and go on at the next call
         _, said = child.communicate()
-    done = sum(run.folder.joinpath("run.json").is_file() for run in load_study(suite).runs.values())
-    seconds = time.monotonic() - began
-    return {"runs_done": done, "seconds": seconds, "exit_code": child.returncode, "said": said.splitlines()[-3:]}
+    study = load_study(suite)
+    climbs = study.ladder.climbs.values() if study.ladder else ()
+    return {
+        "runs_done": sum(run.folder.joinpath("run.json").is_file() for run in study.runs.values()),
+        "taken": {one.row: None if one.chosen is None else one.steps[one.chosen] for one in climbs},
+        "seconds": time.monotonic() - began,
+        "exit_code": child.returncode,
+        "said": said.splitlines()[-3:],
+    }
 
 
 #: In this order, with the share of the time that each may take at most; what is left goes to the last.

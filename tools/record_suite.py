@@ -5,7 +5,7 @@ python tools/record_suite.py SUITE
 cells.parquet: every cell that has been scored. differences.parquet: every trained row less every other one of the same
 column, by its metric, with the 95 % interval over seeds and test vehicles together, its p-value (not corrected), its
 standard error and detectable difference, and the seeds won; of a search there is none. env.json: the environment of one
-run, and how many runs each device trained.
+run, and how many runs each device trained. rows.json: of each row its labels, parameters and the time of a step.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from svrn.files import write_json
 from svrn.reporting.intervals import Comparisons
 from svrn.reporting.methods import finished
 from svrn.reporting.records import Records
+from svrn.reporting.worth import ROWS, row_facts
 
 
 def main() -> None:
@@ -41,6 +42,7 @@ def main() -> None:
         found.to_parquet(target / "differences.parquet", index=False)
         compared = len(found)
     write_json(target / "env.json", environment(study))
+    write_json(target / ROWS, row_facts(study, records))
     print(f"{target}: {int(cells['mean'].notna().sum())} of {len(cells)} cells, {compared} differences")
 
 

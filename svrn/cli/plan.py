@@ -157,11 +157,12 @@ def _plateau_lines(made: Plan) -> list[str]:
             where += f"; next: {', '.join(map(str, one.steps[len(one.scores) : one.wanted]))}"
         where += " (as long as the suite's method)" if one.follows else ""
         lines.append(f"    {one.row:<{width}}  {', '.join(map(str, one.steps))} steps{where}")
-    time = f", about {_hours(budget.seconds)} of one device" if budget.seconds else ""
-    lines.append(
-        f"    at worst {budget.left[0]} more trainings on held-out vehicles and then {budget.left[1]} for test"
-        f" vehicles{time}; known so far:"
-    )
+    if any(one.chosen is None for one in budget.climbs):
+        time = f", about {_hours(budget.seconds)} of one device" if budget.seconds else ""
+        held_out, test = budget.left
+        lines.append(
+            f"    at worst {held_out} more trainings on held-out vehicles, then {test} for test vehicles{time}"
+        )
     return lines
 
 

@@ -152,6 +152,18 @@ def checklist(suite: Suite = None) -> None:
     _say(report, write_checklist(report))
 
 
+@app.command()
+def worth(
+    suite: Suite = None,
+    records: Annotated[Path, typer.Option(help="folder of recorded suites")] = Path("results/recorded"),
+) -> None:
+    """Print what a recorded suite's method is worth: scores, labels, parameters, time of a step, and what follows."""
+    from svrn.config.study import load_study
+    from svrn.reporting.worth import as_markdown
+
+    typer.echo(as_markdown(load_study(suite), records), nl=False)
+
+
 @app.command("reality-check")
 def reality_check(
     out: Annotated[Path, typer.Option(help="file to write")] = Path("docs/reality-check.md"),

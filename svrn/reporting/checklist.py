@@ -21,6 +21,7 @@ from svrn.config.study import Run
 from svrn.config.tables import TIMINGS
 from svrn.files import write_text
 from svrn.reporting.cells import COMPLETE, NOT_RUN
+from svrn.reporting.devices import spread_of
 from svrn.reporting.markdown import table
 from svrn.reporting.suite import SuiteReport
 
@@ -167,12 +168,19 @@ def _answers(of: Checklist) -> Iterable[list[str]]:
         " vehicles, each with all its queries, of the mean over these seeds. Differences: 95% over seeds and vehicles"
         " together, p-values corrected by Holm within a table (docs/evidence.md).",
     ]
+    yield ["Spread over devices", _devices(of)]
     yield ["Ranges searched", "; ".join(_ranges(of)) or "none recorded: parameters are those of the suite's file"]
     yield ["Rule of selection", _rule(of)]
     yield ["Device-hours", _cost(of)]
     yield ["Memory", _memory(of)]
     yield ["Code", _code(of)]
     yield ["Licences", "; ".join(_licences(of))]
+
+
+def _devices(of: Checklist) -> str:
+    """Said of mAP alone: other metrics of the same runs tell the same."""
+    found = [one for one in spread_of(of.report.results, of.report.records) if one.cell.endswith("mAP")]
+    return "; ".join(map(str, found)) or "none: every row's trainings are of one class of device"
 
 
 def _readings(of: Checklist) -> str:

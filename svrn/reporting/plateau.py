@@ -215,10 +215,14 @@ def _held(report: SuiteReport, plateau: Plateau, curves: Sequence[Curve]) -> Ite
         _compared(report, method, [one.climb.row for one in others], place, metric)
         for place, metric in zip(places, metrics, strict=True)
     ]
+    same_runs = {row for row in places[0] if [places[0][r] == places[1][r] for r in (method, row)] == [True, True]}
     rows = [[one.climb.row, *(_said(column.get(one.climb.row)) for column in columns)] for one in others]
+    for row in rows:
+        row[2] = "the same trainings" if row[0] in same_runs else row[2]
     heads = [f"{method} less", "Shortest length, held out", "Plateau, held out", "Plateau, test vehicles"]
     yield table(heads, rows)
-    both = [(a, b) for one in others if (a := columns[0].get(one.climb.row)) and (b := columns[1].get(one.climb.row))]
+    kept = [one.climb.row for one in others if one.climb.row not in same_runs]
+    both = [(a, b) for row in kept if (a := columns[0].get(row)) and (b := columns[1].get(row))]
     if both:
         same = sum(a.verdict == b.verdict for a, b in both)
         yield (

@@ -13,6 +13,7 @@ from svrn.config.study import Study, load_study
 from svrn.files import write_text
 from svrn.reporting.audit import Paper
 from svrn.reporting.came import expected_and_came
+from svrn.reporting.devices import repeated
 from svrn.reporting.findings import CERTAINTIES, FINDINGS, PRACTICES, REFERENCE, Certainty, Finding
 from svrn.reporting.markdown import table
 from svrn.reporting.orders import Agreement, agreement
@@ -126,13 +127,13 @@ def _needs(study: Study) -> dict[str, tuple[str, str]]:
         if cell.table == "table1" and cell.column == "veri776.mAP" and cell.parameters:
             one: RunParameters = cell.parameters[0]
             needs = one.method.needs(one)
-            training, test = (_kinds(columns.names()) for columns in (needs.training, needs.test))
+            training, test = (kinds_of(columns.names()) for columns in (needs.training, needs.test))
             found[cell.row] = (training, test)
     return found
 
 
-def _kinds(names: Sequence[str]) -> str:
-    """`camera, attributes (colour, type), masks (4)`."""
+def kinds_of(names: Sequence[str]) -> str:
+    """Side information in words: `camera, attributes (colour, type), masks (4)`."""
     kinds: dict[str, list[str]] = {}
     for name in names:
         kind, _, which = name.partition(":")
@@ -251,6 +252,9 @@ def _svrn(records: Mapping[str, Record]) -> Iterable[str]:
         for row in _contrasts(record):
             rows.append([record.name, *row])
     yield table(["Suite", "SVRN less", "Points", "Interval", "Seeds won"], rows)
+    twice = [str(one) for one in repeated(records) if "mAP" in one.cell]
+    if twice:
+        yield f"The same trainings on two classes of device: {'; '.join(twice)}."
     mixed = [f"{record.name} ({', '.join(record.devices)})" for record in records.values() if len(record.devices) > 1]
     if mixed:
         yield f"Trained on more than one class of device, whose share in a difference is not known: {'; '.join(mixed)}."

@@ -28,7 +28,7 @@ def draw_lengths(curves: Sequence[Curve], metric: str, suite: str) -> Figure | N
         axis.errorbar(
             steps,
             means,
-            yerr=np.where(np.isfinite(reach), reach, 0.0),
+            yerr=(np.minimum(reach, means), np.minimum(reach, 100 - means)),  # no score is below 0 or above 100
             color=style.colour,
             linestyle=style.stroke,
             marker=style.marker,
