@@ -18,7 +18,7 @@ from svrn.reporting.intervals import device_class
 from svrn.reporting.records import Records
 
 if TYPE_CHECKING:
-    from svrn.reporting.reality import Record
+    from svrn.reporting.recorded import Record
 
 
 @dataclass(frozen=True)

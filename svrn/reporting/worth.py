@@ -17,7 +17,8 @@ import pandas as pd
 from svrn.config.study import Run, Study
 from svrn.errors import UserError
 from svrn.reporting.markdown import table
-from svrn.reporting.reality import Record, kinds_of, read_records
+from svrn.reporting.reality import kinds_of
+from svrn.reporting.recorded import Record, read_records
 from svrn.reporting.records import Records
 
 ROWS = "rows.json"

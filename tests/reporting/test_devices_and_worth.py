@@ -12,7 +12,7 @@ import pytest
 from svrn.config.study import load_study
 from svrn.errors import UserError
 from svrn.reporting.devices import DeviceSpread, repeated
-from svrn.reporting.reality import read_records
+from svrn.reporting.recorded import read_records
 from svrn.reporting.worth import ROWS, as_markdown
 
 
