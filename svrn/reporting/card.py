@@ -7,10 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import ValidationError
-
 from svrn.config.parameters import RunParameters
+from svrn.config.recorded import read_recorded
 from svrn.errors import UserError
 
 METRICS = ("mAP", "CMC@1", "CMC@5", "CMC@10", "mINP")
@@ -22,9 +20,9 @@ def model_card(run_dir: Path) -> str:
     Raises:
         UserError: the folder is no run, or its records cannot be read.
     """
-    config = _read(run_dir / "config.yaml")
+    said = read_recorded(run_dir)
+    config, run = said.content, said.parameters
     record, environment = _read(run_dir / "run.json"), _read(run_dir / "env.json")
-    run = _parameters(config, run_dir / "config.yaml")
     return "\n".join([*_head(run_dir.name, run), *_facts(run, config, record, environment), *_scores(run_dir)]) + "\n"
 
 
@@ -43,22 +41,14 @@ def file_scores(record: Mapping[str, Any]) -> str:
     return "\n".join(rows) + "\n"
 
 
-def _parameters(config: Mapping[str, Any], path: Path) -> RunParameters:
-    try:
-        return RunParameters.model_validate(config["parameters"])
-    except ValidationError as error:
-        raise UserError(f"not the configuration of a run: {error}", where=str(path)) from error
-
-
 def _read(path: Path) -> Mapping[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
-        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError("no such record", where=str(path), mend="let the training finish first") from None
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"cannot be read: {error}", where=str(path)) from error
-    if not isinstance(content, dict) or (path.name == "config.yaml" and "parameters" not in content):
+    if not isinstance(content, dict):
         raise UserError("not a run's record", where=str(path))
     return content
 
