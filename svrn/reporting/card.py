@@ -10,6 +10,7 @@ from typing import Any
 from svrn.config.parameters import RunParameters
 from svrn.config.recorded import read_recorded
 from svrn.errors import UserError
+from svrn.runs.folder import scorings
 
 METRICS = ("mAP", "CMC@1", "CMC@5", "CMC@10", "mINP")
 
@@ -23,7 +24,8 @@ def model_card(run_dir: Path) -> str:
     said = read_recorded(run_dir)
     config, run = said.content, said.parameters
     record, environment = _read(run_dir / "run.json"), _read(run_dir / "env.json")
-    return "\n".join([*_head(run_dir.name, run), *_facts(run, config, record, environment), *_scores(run_dir)]) + "\n"
+    scores = _scores(scorings(run_dir, said.key or run_dir.name))
+    return "\n".join([*_head(run_dir.name, run), *_facts(run, config, record, environment), *scores]) + "\n"
 
 
 def file_scores(record: Mapping[str, Any]) -> str:
@@ -93,13 +95,12 @@ def _facts(
     yield from (f"| {name} | {_cell(value)} |" for name, value in facts.items())
 
 
-def _scores(run_dir: Path) -> Iterable[str]:
+def _scores(scored: Iterable[Mapping[str, Any]]) -> Iterable[str]:
     yield ""
     yield "## Scores"
     yield ""
     rows = []
-    for file in sorted(run_dir.glob("evaluations/*/metrics.json")):
-        metrics = _read(file)
+    for metrics in scored:
         numbers = [f"{metrics[m]:.2f}" if isinstance(metrics.get(m), (int, float)) else "–" for m in METRICS]
         names = [str(metrics.get(name, "–")) for name in ("benchmark", "test", "protocol")]
         names.append(_masks_at_inference(metrics))

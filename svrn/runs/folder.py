@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from svrn.config.identity import key_of
 from svrn.config.recorded import read_recorded
@@ -46,6 +47,22 @@ def check_run(folder: Path, key: str) -> None:
         )
     if there != weights:
         raise UserError("the weights are not those that run.json names", where=str(folder))
+
+
+def scorings(folder: Path, key: str) -> list[dict[str, Any]]:
+    """The metrics of a run's scorings, in the order of their names; one that is torn or says that it is of another run
+    is left out."""
+    found = []
+    for file in sorted(folder.glob("evaluations/*/metrics.json")):
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+            content["benchmark"], content["test"], content["protocol"]
+            origin = content.get("embeddings", {})
+            if origin.get("run", key) == key:
+                found.append(content)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+    return found
 
 
 def names_of(folder: Path, embeddings: bool) -> list[str]:

@@ -10,7 +10,6 @@ run/                       the run's other files, from which `svrn runs import` 
 
 from __future__ import annotations
 
-import json
 import shutil
 import uuid
 from pathlib import Path
@@ -27,7 +26,7 @@ from svrn.errors import UserError
 from svrn.files import disk_errors, remove_parts, write_json, write_text
 from svrn.locks import release
 from svrn.runs.export import Exported, export
-from svrn.runs.folder import check_run, lock_run, names_of, place
+from svrn.runs.folder import check_run, lock_run, names_of, place, scorings
 from svrn.runs.run import read_config
 
 WEIGHTS = "model.safetensors"
@@ -171,8 +170,7 @@ def _front(run_dir: Path, rendered: bool) -> dict[str, Any]:
 
 def _results(run_dir: Path) -> list[dict[str, Any]]:
     found = []
-    for file in sorted(run_dir.glob("evaluations/*/metrics.json")):
-        scored = json.loads(file.read_text(encoding="utf-8"))
+    for scored in scorings(run_dir, run_dir.name):
         there = [name for name in METRICS if isinstance(scored.get(name), int | float)]
         found.append(
             {

@@ -17,6 +17,7 @@ from svrn.config.identity import run_identity
 from svrn.config.parameters import RunParameters
 from svrn.config.recorded import read_recorded
 from svrn.errors import UserError
+from svrn.runs.folder import scorings
 
 MOST_PARAMETERS = 30
 HEADLINES = ("mAP", "CMC@1", "CMC@5", "CMC@10", "mINP")
@@ -97,9 +98,9 @@ def gather(folder: Path) -> RunFacts | None:
         environment = json.loads((folder / "env.json").read_text(encoding="utf-8"))
         log = pq.read_table(folder / "train.parquet").to_pandas()
         started, ended = _milliseconds(record["started"]), _milliseconds(record["ended"])
-        if record["key"] != said.key:
+        if said.key is None or record["key"] != said.key:
             return None
-        scores, tested = _scores(folder)
+        scores, tested = _scores(folder, said.key)
         finals = scores | _measured(record)
         return RunFacts(
             key=record["key"],
@@ -114,7 +115,7 @@ def gather(folder: Path) -> RunFacts | None:
             folder=folder,
             tested=tested,
         )
-    except (UserError, OSError, ValueError, KeyError, TypeError):
+    except (UserError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
@@ -152,7 +153,7 @@ def gather_running(folder: Path) -> RunFacts | None:
             ended=started,
             folder=folder,
         )
-    except (UserError, OSError, ValueError, KeyError, TypeError):
+    except (UserError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
@@ -252,18 +253,14 @@ def _epochs(folder: Path) -> tuple[dict[int, int], dict[int, float]]:
     return times, speeds
 
 
-def _scores(folder: Path) -> tuple[dict[str, float], dict[str, tuple[str, str]]]:
+def _scores(folder: Path, key: str) -> tuple[dict[str, float], dict[str, tuple[str, str]]]:
     """Headline metrics of every evaluation: BENCHMARK/TEST/PROTOCOL/METRIC (`CMC-1`: MLflow has no @ in names).
 
     And of each the benchmark's name and digest, where the evaluation names it.
     """
     scores, tested = {}, {}
-    for file in sorted(folder.glob("evaluations/*/metrics.json")):
-        try:
-            content = json.loads(file.read_text(encoding="utf-8"))
-            place = f"{content['benchmark']}/{content['test']}/{content['protocol']}"
-        except (OSError, ValueError, KeyError):
-            continue
+    for content in scorings(folder, key):
+        place = f"{content['benchmark']}/{content['test']}/{content['protocol']}"
         for name in HEADLINES:
             if isinstance(content.get(name), int | float):
                 shown = f"{place}/{name.replace('@', '-')}"

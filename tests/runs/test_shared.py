@@ -18,6 +18,7 @@ from svrn.errors import UserError
 from svrn.locks import release, try_lock
 from svrn.runs import shared
 from svrn.runs.address import store_address
+from svrn.runs.folder import scorings
 from svrn.runs.shared import Given, SharedRuns, give, take
 
 
@@ -235,3 +236,22 @@ def test_the_commands(tmp_path: Path) -> None:
     assert done.returncode == 0 and "1 runs taken, 1 of 1 asked for are here now" in done.stdout, done.stderr
     assert svrn("pull", "bbbbbbbbbbbb").returncode == 2
     assert svrn("push", "cccccccccccc").returncode == 2
+
+
+def test_scorings_of_a_run_are_its_own_and_whole(tmp_path: Path) -> None:
+    run = write_run(tmp_path)
+    own = {"benchmark": "b", "test": "t", "protocol": "p", "mAP": 50.0}
+    texts = [
+        json.dumps(own),
+        json.dumps(own | {"embeddings": {"run": run.name}}),
+        json.dumps(own | {"embeddings": {"run": "0123456789ab"}}),
+        json.dumps(own | {"embeddings": "of nothing"}),
+        json.dumps({"benchmark": "b"}),
+        "[1]",
+        '{"bench',
+    ]
+    for number, text in enumerate(texts):
+        folder = run / "evaluations" / f"{number:012d}"
+        folder.mkdir(parents=True)
+        (folder / "metrics.json").write_text(text)
+    assert scorings(run, run.name) == [json.loads(text) for text in texts[:2]]
