@@ -72,7 +72,7 @@ def embed(
         from svrn.training.device import threads
 
         torch.set_num_threads(threads())
-        parameters, _ = read_config(folder / "config.yaml")
+        parameters, _ = read_config(folder)
         way = asked.inference if asked else parameters.inference
         method = asked.method if asked else parameters.method
         if flip:

@@ -67,7 +67,7 @@ def search(
         from svrn.runs.run import read_config
 
         options = PassOptions(devices=tuple(device_names(1)))
-        parameters, _ = read_config(folder / "config.yaml")
+        parameters, _ = read_config(folder)
         said = told(parameters, camera, viewpoint)
         there = searching.gallery_of(gallery, viewpoints=parameters.method.needs(parameters).test.viewpoint)
         index = searching.index_of(folder, there, options, kept_in(folder) / "search")

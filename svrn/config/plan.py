@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from svrn.config.budget import PlateauBudget, SearchBudget, plateau_budget, search_budget
 from svrn.config.estimates import Estimate, Recorded, estimate, recorded_steps
 from svrn.config.identity import differences, key_of, run_identity
 from svrn.config.parameters import RunParameters
 from svrn.config.plateau import rising
 from svrn.config.products import evaluation_files, run_outputs
+from svrn.config.recorded import CONFIG, read_recorded
 from svrn.config.schedule import costs, longest_first, relative_cost, training_images
 from svrn.config.study import RESULTS, Run, Study, load_study
+from svrn.errors import UserError
 
 State = Literal["done", "stopped", "to do"]
 
@@ -122,13 +122,12 @@ def _planned(study: Study, past: list[PastRun], device: str | None) -> list[Plan
 
 
 def past_runs(folder: Path = RESULTS / "runs") -> Iterator[PastRun]:
-    """Every run in `folder` that can be read; one of an older version of the parameters is passed over."""
-    for file in sorted(folder.glob("*/config.yaml")):
+    """Every run in `folder` that can be read and is what it says; one of an older version is passed over."""
+    for file in sorted(folder.glob(f"*/{CONFIG}")):
         try:
-            content = yaml.safe_load(file.read_text(encoding="utf-8"))
-            parameters = RunParameters.model_validate(content["parameters"])
-            identity = run_identity(parameters, content["train_digest"], content.get("side_digest"))
-        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+            said = read_recorded(file.parent)
+            parameters, content, identity = said.parameters, said.content, said.identity
+        except UserError:
             continue
         record = _record(file.with_name("run.json"))
         seconds = record.get("device_seconds")

@@ -91,7 +91,7 @@ def load_settings(params: Path) -> Settings:
     """
     given = os.environ.get(SETTINGS_VARIABLE)
     if given is not None and params == PARAMS:
-        where, settings = "the workflow's config", validate(Settings, json.loads(given), where="the workflow's config")
+        where, settings = "the workflow's config", _given(given)
     else:
         file = settings_file(params)
         where, settings = str(file), validate(Settings, read_tree(file), where=str(file))
@@ -101,6 +101,21 @@ def load_settings(params: Path) -> Settings:
             mend = suggestion(name, known)
             raise UserError(f"there is no benchmark {name!r}", where=f"{where}: roots.{name}", mend=mend)
     return settings
+
+
+def _given(text: str) -> Settings:
+    """The settings in the environment, where the workflow puts them for its commands."""
+    try:
+        tree = json.loads(text)
+    except ValueError:
+        tree = None
+    if not isinstance(tree, dict):
+        raise UserError(
+            f"{SETTINGS_VARIABLE} holds no settings: {text[:60]!r}",
+            where="environment",
+            mend=f"unset {SETTINGS_VARIABLE}: the workflow sets it for its commands",
+        )
+    return validate(Settings, tree, where="the workflow's config")
 
 
 def placed_benchmark(name: str, params: Path, settings: Settings) -> Benchmark:

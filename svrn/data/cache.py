@@ -33,7 +33,7 @@ _SPARE_BYTES = 1 << 30  # left free on the disk: checkpoints and results come fi
 
 def cache_folder() -> Path:
     """Where packed images are kept: SVRN_CACHE, else data/cache under the project."""
-    return Path(os.environ.get("SVRN_CACHE", "data/cache"))
+    return Path(os.environ.get("SVRN_CACHE") or "data/cache")
 
 
 def packed(

@@ -210,7 +210,14 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
     frame = _typed(table, file)
     check_table(frame, where=str(file))
     root = file.parent / metadata["svrn.root"] if "svrn.root" in metadata else file.parent
-    return Manifest(frame, root, metadata.get("svrn.benchmark", file.stem), metadata.get("svrn.layout", "list"))
+    name = metadata.get("svrn.benchmark", file.stem)
+    if "/" in name or "\0" in name or name in ("", ".", ".."):
+        raise UserError(
+            f"it calls its benchmark {name!r}, which cannot be part of a file's name",
+            where=str(file),
+            mend="write the manifest again with a plain name under svrn.benchmark in its metadata, or with none",
+        )
+    return Manifest(frame, root, name, metadata.get("svrn.layout", "list"))
 
 
 def _typed(table: pa.Table, file: Path) -> pd.DataFrame:

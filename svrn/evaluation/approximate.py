@@ -46,16 +46,28 @@ def approximate_index(embeddings: Path, depth: int = 10) -> Approximate:
     file, notes = embeddings.with_suffix(".faiss"), embeddings.with_suffix(".faiss.json")
     images = pq.read_table(embeddings, columns=["image"])["image"].to_numpy(zero_copy_only=False).astype(object)
     state = f"{embeddings.stat().st_size} {embeddings.stat().st_mtime_ns}"
-    if file.is_file() and notes.is_file():
-        known = json.loads(notes.read_text(encoding="utf-8"))
-        if known["embeddings"] == state and known["depth"] == depth:
-            return Approximate(faiss.read_index(str(file)), images, known["recall"], depth, known["probes"])
+    there = _there(file, notes, state, images, depth)
+    if there is not None:
+        return there
     index = _built(embeddings, len(images))
     probes, recall = _recall(index, embeddings, len(images), depth)
     with atomic_write(file) as temporary:
         faiss.write_index(index, str(temporary))
     write_json(notes, {"embeddings": state, "recall": recall, "depth": depth, "probes": probes})
     return Approximate(index, images, recall, depth, probes)
+
+
+def _there(file: Path, notes: Path, state: str, images: npt.NDArray[np.object_], depth: int) -> Approximate | None:
+    """The index that is kept, where it is whole and of these embeddings."""
+    try:
+        known = json.loads(notes.read_text(encoding="utf-8"))
+        if (known["embeddings"], known["depth"]) != (state, depth):
+            return None
+        index = faiss.read_index(str(file))
+        found = Approximate(index, images, float(known["recall"]), depth, int(known["probes"]))
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError):  # faiss says RuntimeError of what it cannot read
+        return None
+    return found if index.ntotal == len(images) else None
 
 
 def search_approximate(queries: Embeddings, index: Index, found: Approximate, top: int) -> list[Found]:

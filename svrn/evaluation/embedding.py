@@ -95,7 +95,7 @@ def embed(
         UserError: no such run or device, an image cannot be read, no test images, values that are not finite.
     """
     options = options or PassOptions()
-    parameters, sizes = read_config(run_dir / "config.yaml")
+    parameters, sizes = read_config(run_dir)
     if options.method is not None:
         parameters = parameters.model_copy(update={"method": options.method})
     rows = test_images(manifest)

@@ -39,7 +39,7 @@ class Options(Strict):
         """`threads`, else what the environment and the scheduler allow this process."""
         limit = os.environ.get("OMP_NUM_THREADS", "")
         allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return self.threads or (min(int(limit), allowed) if limit.isdigit() and int(limit) else allowed)
+        return self.threads or (min(int(limit), allowed) if limit.isdecimal() and int(limit) else allowed)
 
 
 def multiplies_int8() -> bool:

@@ -10,6 +10,10 @@ from typing import Any
 from svrn.errors import UserError
 from svrn.evaluation.calibration import Calibration
 from svrn.evaluation.search import Found
+from svrn.ordinary import read_ordinary
+
+#: A verification.json has some hundred lines.
+_MOST_BYTES = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -65,16 +69,19 @@ def refusal_of(given: str, fpir: float | None, model_digest: str) -> Refusal:
 def _of_file(file: Path, fpir: float | None, model_digest: str) -> Refusal:
     mend = "write it with `svrn verification`, from embeddings of this run"
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        points = [one for one in content["open_set"]["carried"] if one["fpir"] is not None]
+        content = json.loads(read_ordinary(file, _MOST_BYTES))
+        points = {float(one["asked"]): _point(one) for one in content["open_set"]["carried"] if one["fpir"] is not None}
         made_by, distance = content["embeddings"].get("model_digest"), content["distance"]
-        confidence = content["open_set"]["confidence"]
+        known = content["open_set"]["confidence"]
+        confidence = None if known is None else Calibration(float(known["slope"]), float(known["offset"]))
+        where = f"{content['benchmark']}, test set {content['test']}"
+        gallery = int(content["open_set"]["gallery"])
     except FileNotFoundError:
         raise UserError("no such file, and not a number", where=f"--threshold {file}", mend=mend) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError("this is not a verification.json", where=str(file), mend=mend) from error
     if made_by != model_digest:
-        other = "they do not say which model" if made_by is None else f"model {made_by[:12]}"
+        other = "they do not say which model" if made_by is None else f"model {str(made_by)[:12]}"
         raise UserError(
             f"its thresholds are of other embeddings ({other}), the run's is {model_digest[:12]}",
             where=str(file),
@@ -88,24 +95,27 @@ def _of_file(file: Path, fpir: float | None, model_digest: str) -> Refusal:
         raise UserError(
             "it has no threshold: too few queries chose them", where=str(file), mend="use a larger test set"
         )
-    by_rate = {one["asked"]: one for one in points}
-    chosen = min(by_rate) if fpir is None else fpir
-    if chosen not in by_rate:
-        known = ", ".join(f"{one:g}" for one in sorted(by_rate))
+    chosen = min(points) if fpir is None else fpir
+    if chosen not in points:
+        there = ", ".join(f"{one:g}" for one in sorted(points))
         raise UserError(
             f"it has no threshold for an FPIR of {chosen:g}",
             where=str(file),
-            mend=f"known: {known}; or write it again with `svrn verification --fpir {chosen:g}`",
+            mend=f"known: {there}; or write it again with `svrn verification --fpir {chosen:g}`",
         )
-    point = by_rate[chosen]
-    measured = Measured(
-        f"{content['benchmark']}, test set {content['test']}",
-        content["open_set"]["gallery"],
-        _interval(point["fpir"]),
-        None if point["fnir"] is None else _interval(point["fnir"]),
-    )
-    return Refusal(point["threshold"], measured, None if confidence is None else Calibration(**confidence))
+    threshold, of_absent, of_present = points[chosen]
+    if not -1 <= threshold <= 1 + 1e-6:  # the float after 1 is one that nothing reaches
+        raise UserError(f"no cosine is {threshold:g}", where=str(file), mend=mend)
+    return Refusal(threshold, Measured(where, gallery, of_absent, of_present), confidence)
 
 
-def _interval(rate: dict[str, Any]) -> tuple[float, float, float]:
-    return rate["value"], rate["low"], rate["high"]
+_Interval = tuple[float, float, float]
+
+
+def _point(one: dict[str, Any]) -> tuple[float, _Interval, _Interval | None]:
+    """A threshold that a search can refuse by, and both rates there."""
+    return float(one["threshold"]), _interval(one["fpir"]), None if one["fnir"] is None else _interval(one["fnir"])
+
+
+def _interval(rate: dict[str, Any]) -> _Interval:
+    return float(rate["value"]), float(rate["low"]), float(rate["high"])

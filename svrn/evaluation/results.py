@@ -20,6 +20,8 @@ from svrn.files import atomic_write, write_json
 
 METRICS_FILE = "metrics.json"
 QUERIES_FILE = "queries.parquet"
+#: Where queries.parquet says what it is of, as metrics.json does.
+ABOUT = "svrn.evaluation"
 
 TIES = "of equal score, items that are not matches stand first"
 
@@ -158,7 +160,7 @@ def _write_queries(evaluation: Evaluation, file: Path) -> None:
     table = pa.Table.from_pandas(evaluation.queries, schema=QUERIES, preserve_index=False)
     about = json.dumps(evaluation.about, sort_keys=True).encode()
     with atomic_write(file) as temporary:
-        pq.write_table(table.replace_schema_metadata({"svrn.evaluation": about}), temporary, compression="zstd")
+        pq.write_table(table.replace_schema_metadata({ABOUT: about}), temporary, compression="zstd")
 
 
 def read_queries(path: Path) -> pd.DataFrame:

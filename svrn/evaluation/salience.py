@@ -35,7 +35,7 @@ def salience_of_run(
         UserError: no such run or device, no test images, a benchmark that does not know its details, or a network that
             suppresses nothing.
     """
-    parameters, _ = read_config(run_dir / "config.yaml")
+    parameters, _ = read_config(run_dir)
     rows = test_images(manifest)
     maps = _detail_maps(manifest, rows)
     network = load_run(run_dir, checked_device(device))

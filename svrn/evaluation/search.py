@@ -116,17 +116,18 @@ def gallery_of(source: Path, *, viewpoints: bool = False) -> Manifest:
 
 
 def index_of(run_dir: Path, gallery: Manifest, options: PassOptions, home: Path | None = None) -> Index:
-    """The gallery's index in `home`, or under the run's folder; made where it is not there or of another model.
+    """The gallery's index in `home`, or under the run's folder; made where it is not there or not of both.
 
     Raises:
         UserError: no such run, or an image cannot be read.
     """
     from svrn.files import file_digest
 
-    parameters, _ = read_config(run_dir / "config.yaml")
+    parameters, _ = read_config(run_dir)
     file = (home or run_dir / "search") / f"{gallery.digest[:12]}-{_way(parameters, options)}.parquet"
     weights = run_dir / "model.safetensors"
-    if not (file.is_file() and weights.is_file() and _made_with(file) == file_digest(weights)):
+    wanted = (file_digest(weights) if weights.is_file() else None, gallery.digest)
+    if _made_of(file) != wanted:
         embed(run_dir, gallery, file, options)
     return Index(gallery, file)
 
@@ -196,14 +197,15 @@ def _unlabelled(files: Sequence[Path], root: Path, said: Told = UNTOLD) -> Manif
     return Manifest(table[SCHEMA.names].astype(kinds), root, root.resolve().name, "folder")
 
 
-def _made_with(file: Path) -> str | None:
+def _made_of(file: Path) -> tuple[str, str] | None:
+    """The digests of the model and of the gallery that an index names; None where there is none."""
     import pyarrow.parquet as pq
 
     try:
         metadata = pq.read_schema(file).metadata or {}
     except (OSError, ValueError):
-        return None  # cut short: made again
-    return metadata.get(b"svrn.model_digest", b"").decode() or None
+        return None  # not there, or cut short: made again
+    return metadata.get(b"svrn.model_digest", b"").decode(), metadata.get(b"svrn.manifest_digest", b"").decode()
 
 
 def _way(parameters: RunParameters, options: PassOptions) -> str:

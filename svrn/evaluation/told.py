@@ -53,7 +53,7 @@ def told(parameters: RunParameters, camera: int | None, viewpoint: str | None) -
 
 def unheard(run_dir: Path, gallery: Manifest, queries: Told) -> list[str]:
     """A line each on cameras and viewpoints that the run reads and that are not known here, or never trained on."""
-    parameters, sizes = read_config(run_dir / "config.yaml")
+    parameters, sizes = read_config(run_dir)
     columns, lines = parameters.method.needs(parameters).test, []
     for name in [one for one in ("camera", "viewpoint") if getattr(columns, one)]:
         known = sizes.vocabulary.cameras if name == "camera" and sizes.vocabulary else VIEWPOINTS

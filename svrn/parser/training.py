@@ -95,8 +95,15 @@ def load_parser(folder: Path) -> PartParser:
         record = json.loads(file.read_text(encoding="utf-8"))
         parameters = ParserParameters.model_validate(record["parameters"])
         masks, digest = tuple(map(str, record["masks"])), str(record["weights_digest"])
+        key = parser_key(parameters, str(record["train_digest"]), record["mask_digests"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"not a part parser's record: {type(error).__name__}: {error}", where=str(file)) from None
+    if not key == record["key"] == folder.resolve().name:
+        raise UserError(
+            f"this folder's name is another parser's: what it holds is {key}",
+            where=str(file),
+            mend="name the folder by what it holds, or remove it and train the parser again",
+        )
     parser = PartParser(parameters, masks)
     parser.load(folder / WEIGHTS, digest)
     return parser.eval()

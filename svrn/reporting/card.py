@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import ValidationError
-
 from svrn.config.parameters import RunParameters
+from svrn.config.recorded import read_recorded
 from svrn.errors import UserError
+from svrn.runs.folder import scorings
 
 METRICS = ("mAP", "CMC@1", "CMC@5", "CMC@10", "mINP")
 
@@ -22,10 +21,11 @@ def model_card(run_dir: Path) -> str:
     Raises:
         UserError: the folder is no run, or its records cannot be read.
     """
-    config = _read(run_dir / "config.yaml")
+    said = read_recorded(run_dir)
+    config, run = said.content, said.parameters
     record, environment = _read(run_dir / "run.json"), _read(run_dir / "env.json")
-    run = _parameters(config, run_dir / "config.yaml")
-    return "\n".join([*_head(run_dir.name, run), *_facts(run, config, record, environment), *_scores(run_dir)]) + "\n"
+    scores = _scores(scorings(run_dir, said.key or run_dir.name))
+    return "\n".join([*_head(run_dir.name, run), *_facts(run, config, record, environment), *scores]) + "\n"
 
 
 def file_scores(record: Mapping[str, Any]) -> str:
@@ -43,22 +43,14 @@ def file_scores(record: Mapping[str, Any]) -> str:
     return "\n".join(rows) + "\n"
 
 
-def _parameters(config: Mapping[str, Any], path: Path) -> RunParameters:
-    try:
-        return RunParameters.model_validate(config["parameters"])
-    except ValidationError as error:
-        raise UserError(f"not the configuration of a run: {error}", where=str(path)) from error
-
-
 def _read(path: Path) -> Mapping[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
-        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError("no such record", where=str(path), mend="let the training finish first") from None
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"cannot be read: {error}", where=str(path)) from error
-    if not isinstance(content, dict) or (path.name == "config.yaml" and "parameters" not in content):
+    if not isinstance(content, dict):
         raise UserError("not a run's record", where=str(path))
     return content
 
@@ -103,13 +95,12 @@ def _facts(
     yield from (f"| {name} | {_cell(value)} |" for name, value in facts.items())
 
 
-def _scores(run_dir: Path) -> Iterable[str]:
+def _scores(scored: Iterable[Mapping[str, Any]]) -> Iterable[str]:
     yield ""
     yield "## Scores"
     yield ""
     rows = []
-    for file in sorted(run_dir.glob("evaluations/*/metrics.json")):
-        metrics = _read(file)
+    for metrics in scored:
         numbers = [f"{metrics[m]:.2f}" if isinstance(metrics.get(m), (int, float)) else "–" for m in METRICS]
         names = [str(metrics.get(name, "–")) for name in ("benchmark", "test", "protocol")]
         names.append(_masks_at_inference(metrics))

@@ -96,7 +96,7 @@ def _side(run: Run, manifest: Manifest, images: npt.NDArray[np.object_], folder:
     both = needs.training.union(needs.test)
     if not both:
         return None
-    _, sizes = read_config(run.folder / "config.yaml")
+    _, sizes = read_config(run.folder)
     vocabulary = sizes.vocabulary or Vocabulary()
     if folder is None or not (folder / SIDECAR).is_file():
         if not needs.test:

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from svrn.config.study import RESULTS, Evaluation, Run
 from svrn.data.manifest import Manifest, read_manifest
 from svrn.data.parquet import read_parquet
 from svrn.errors import UserError
-from svrn.evaluation.results import QUERIES
+from svrn.evaluation.results import ABOUT, METRICS_FILE, QUERIES, QUERIES_FILE
+from svrn.reporting.belonging import contradiction
 
 #: What of a query's results a metric, an interval and a comparison need.
 SCORES = ("draw", "image", "vehicle", "camera", "valid", "positives", "ap", "inp", "first_rank")
@@ -47,28 +49,20 @@ class Records:
     _kept: dict[Path, Any] = field(default_factory=dict)
 
     def metrics(self, evaluation: Evaluation) -> dict[str, Any] | None:
-        """A finished evaluation's metrics, percent; None where there are none or they are of another protocol."""
-        file = evaluation.folder / "metrics.json"
+        """A finished evaluation's metrics, percent; None where there are none or they say that they are of another."""
+        file = evaluation.folder / METRICS_FILE
         content = self.json(file)
-        if content is None:
-            return None
-        protocol = content.get("protocol")
-        if isinstance(protocol, Mapping):
-            protocol = protocol.get("name")
-        if protocol != evaluation.protocol:
-            self.say(file, f"scored under protocol {protocol!r}, wanted {evaluation.protocol!r}; not used")
-            return None
-        return content
+        return content if content is not None and self._is_of(evaluation, content, file) else None
 
     def queries(self, evaluation: Evaluation) -> pd.DataFrame | None:
         """A finished evaluation's per-query results."""
-        return self.parquet(evaluation.folder / "queries.parquet", QUERIES.names)
+        return self._queries(evaluation, QUERIES.names)
 
     def scores(self, evaluation: Evaluation) -> pd.DataFrame | None:
         """The columns `SCORES` of a finished evaluation's per-query results, kept for the next caller."""
-        file = evaluation.folder / "queries.parquet"
+        file = evaluation.folder / QUERIES_FILE
         if file not in self._kept:
-            self._kept[file] = self.parquet(file, SCORES)
+            self._kept[file] = self._queries(evaluation, SCORES)
         return self._kept[file]
 
     def training(self, run: Run) -> pd.DataFrame | None:
@@ -77,7 +71,12 @@ class Records:
 
     def run(self, run: Run) -> dict[str, Any]:
         """A run's own record of itself ({} where there is none)."""
-        return self.json(run.folder / "run.json") or {}
+        file = run.folder / "run.json"
+        record = self.json(file) or {}
+        if record.get("key", run.key) != run.key:
+            self.say(file, f"is of run {record['key']}, wanted {run.key}; not used")
+            return {}
+        return record
 
     def environment(self, run: Run) -> dict[str, Any]:
         """The environment that a run was trained in ({} where there is none)."""
@@ -113,13 +112,37 @@ class Records:
 
     def parquet(self, file: Path, columns: Sequence[str] | None = None) -> pd.DataFrame | None:
         """The table (or those columns of it) in a Parquet file; None where there is none or it lacks a column."""
+        table = self._table(file)
+        return None if table is None else self._columns(table, file, columns)
+
+    def _queries(self, evaluation: Evaluation, columns: Sequence[str]) -> pd.DataFrame | None:
+        file = evaluation.folder / QUERIES_FILE
+        table = self._table(file)
+        if table is None:
+            return None
+        said = (table.schema.metadata or {}).get(ABOUT.encode())
+        if said is not None and not self._is_of(evaluation, json.loads(said), file):
+            return None
+        return self._columns(table, file, columns)
+
+    def _is_of(self, evaluation: Evaluation, about: Mapping[str, Any], file: Path) -> bool:
+        """Whether a scoring's file is of the evaluation whose folder it lies in; where not, it is said."""
+        record = self.json(RESULTS / "runs" / evaluation.run / "run.json") or {}
+        wrong = contradiction(evaluation, about, _text(record.get("model_digest")))
+        if wrong is not None:
+            self.say(file, f"{wrong}; not used: remove it, and it is scored again")
+        return wrong is None
+
+    def _table(self, file: Path) -> pa.Table | None:
         if not file.is_file():
             return None
         try:
-            table = read_parquet(file)
+            return read_parquet(file)
         except UserError as error:
             self.say(file, error.what)
             return None
+
+    def _columns(self, table: pa.Table, file: Path, columns: Sequence[str] | None) -> pd.DataFrame | None:
         absent = [name for name in columns or () if name not in table.column_names]
         if absent:
             self.say(file, f"column {absent[0]!r} is missing (written by another version?); not used")

@@ -115,7 +115,7 @@ def export(run_dir: Path, form: Format, out: Path, *, pixels: bool = False) -> E
     """
     if form == "aoti":
         _check_compiler()
-    parameters, sizes = read_config(run_dir / "config.yaml")
+    parameters, sizes = read_config(run_dir)
     if not parameters.method.repeatable(parameters):
         raise UserError(
             "this run's embeddings are drawn by chance, no file gives the same ones",

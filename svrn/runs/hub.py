@@ -10,7 +10,6 @@ run/                       the run's other files, from which `svrn runs import` 
 
 from __future__ import annotations
 
-import json
 import shutil
 import uuid
 from pathlib import Path
@@ -19,12 +18,15 @@ from typing import Any
 import yaml
 
 from svrn.config.documents import read_tree
+from svrn.config.identity import key_of
+from svrn.config.recorded import CONFIG, read_recorded
 from svrn.data.annotations.names import VIEWPOINTS
 from svrn.data.augmentation import DEVIATION, MEAN
 from svrn.errors import UserError
-from svrn.files import disk_errors, write_json, write_text
+from svrn.files import disk_errors, remove_parts, write_json, write_text
+from svrn.locks import release
 from svrn.runs.export import Exported, export
-from svrn.runs.folder import check_run, names_of
+from svrn.runs.folder import check_run, lock_run, names_of, place, scorings
 from svrn.runs.run import read_config
 
 WEIGHTS = "model.safetensors"
@@ -61,7 +63,7 @@ def write_hub(run_dir: Path, out: Path, card: str, *, rendered: bool) -> int:
     check_run(run_dir, run_dir.name)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError("is not an empty folder", where=str(out), mend="give a new folder as --out")
-    parameters, sizes = read_config(run_dir / "config.yaml")
+    parameters, sizes = read_config(run_dir)
     cameras = sizes.vocabulary.cameras if sizes.vocabulary else ()
     size, interpolation = parameters.training.input.size, parameters.training.input.interpolation
     waiting = out.with_name(f".{out.name}.{uuid.uuid4().hex}.part")
@@ -98,21 +100,27 @@ def read_hub(folder: Path, runs: Path) -> Path:
             where=str(folder),
             mend="give a folder that `svrn export --format hub` wrote",
         )
-    key = str(read_tree(source / "config.yaml").get("key", ""))
-    target, waiting = runs / key, runs / f".import.{uuid.uuid4().hex}.part"
+    said = read_recorded(source)
+    key = said.key or ""
+    if key != key_of(said.identity):
+        raise UserError("it does not name the run that it is of", where=str(source / CONFIG), mend="export it again")
+    target = runs / key
+    lock = lock_run(target)
+    waiting = target / f".import.{uuid.uuid4().hex}.part"
     try:
         with disk_errors(runs):
-            waiting.mkdir(parents=True)
-            shutil.copyfile(folder / WEIGHTS, waiting / WEIGHTS)
-            for name in names_of(source, embeddings=False):
-                (waiting / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(source / name, waiting / name)
-            check_run(waiting, key)
+            remove_parts(target)
             if (target / "run.json").is_file():
                 raise UserError("this run is here already", where=str(target), mend="remove it to import it anew")
-            waiting.replace(target)
+            names = names_of(source, embeddings=False)
+            for name in (*names, WEIGHTS):
+                (waiting / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(folder / WEIGHTS if name == WEIGHTS else source / name, waiting / name)
+            check_run(waiting, key)
+            place(waiting, target, {*names, WEIGHTS})
     finally:
         shutil.rmtree(waiting, ignore_errors=True)
+        release(lock)
     return target
 
 
@@ -162,8 +170,7 @@ def _front(run_dir: Path, rendered: bool) -> dict[str, Any]:
 
 def _results(run_dir: Path) -> list[dict[str, Any]]:
     found = []
-    for file in sorted(run_dir.glob("evaluations/*/metrics.json")):
-        scored = json.loads(file.read_text(encoding="utf-8"))
+    for scored in scorings(run_dir, run_dir.name):
         there = [name for name in METRICS if isinstance(scored.get(name), int | float)]
         found.append(
             {

@@ -82,7 +82,7 @@ def export_int8(run_dir: Path, out: Path, *, pixels: bool = False, data: Path = 
 
 def _training_pictures(run_dir: Path, data: Path) -> npt.NDArray[np.uint8]:
     """Pictures (n, 3, size, size) spread evenly over the run's training images in their order by digest."""
-    parameters, _ = read_config(run_dir / "config.yaml")
+    parameters, _ = read_config(run_dir)
     told = read_tree(run_dir / "config.yaml")
     source = data / str(told.get("benchmark")) / "manifest.parquet"
     make = f"snakemake benchmark_{told.get('benchmark')} --cores all"

@@ -6,11 +6,10 @@ import json
 from pathlib import Path
 
 import torch
-import yaml
-from pydantic import ValidationError
 
 from svrn.backbones.weights import load_checked, read_weights
 from svrn.config.parameters import Backbone, RunParameters
+from svrn.config.recorded import CONFIG, RecordedRun, read_recorded
 from svrn.data.side import Vocabulary
 from svrn.errors import UserError
 from svrn.methods.rooms import build_network
@@ -25,9 +24,11 @@ def load_run(run_dir: Path, device: torch.device | str = "cpu") -> MethodNetwork
     whose `model_digest` the weights must have.
 
     Raises:
-        UserError: a file is missing or unreadable, the weights are of another configuration, or their digest differs.
+        UserError: a file is missing or unreadable, the weights are of another configuration, or their digest differs;
+            a file is not of the run that the others are of.
     """
-    parameters, sizes = read_config(run_dir / "config.yaml")
+    recorded = read_recorded(run_dir)
+    parameters, sizes = recorded.parameters, _sizes(recorded, run_dir)
     model = parameters.model
     start = Backbone(**{**model.backbone.model_dump(), "weights": "random", "file": None, "file_digest": None})
     begun = parameters.model_copy(update={"model": model.model_copy(update={"backbone": start})})
@@ -35,33 +36,43 @@ def load_run(run_dir: Path, device: torch.device | str = "cpu") -> MethodNetwork
     weights = run_dir / "model.safetensors"
     if not weights.is_file():
         raise UserError("this run has no trained weights", where=str(weights), mend="let the training finish first")
-    load_checked(network, read_weights(weights, _recorded_digest(run_dir / "run.json")), str(weights))
+    load_checked(network, read_weights(weights, _recorded_digest(run_dir / "run.json", recorded.key)), str(weights))
     network.model = model
     return network.to(device).eval()
 
 
-def read_config(path: Path) -> tuple[RunParameters, Sizes]:
-    """A run's parameters and what its network was built for, from its config.yaml.
+def read_config(run_dir: Path) -> tuple[RunParameters, Sizes]:
+    """A run's parameters and what its network was built for, from the config.yaml in its folder.
 
     Raises:
-        UserError: it is not there, or not a run's.
+        UserError: it is not there, not a run's, or another run's.
     """
-    if not path.is_file():
-        raise UserError("no such run", where=str(path), mend="give the folder of a run, results/runs/KEY")
+    recorded = read_recorded(run_dir)
+    return recorded.parameters, _sizes(recorded, run_dir)
+
+
+def _sizes(recorded: RecordedRun, run_dir: Path) -> Sizes:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        words = content.get("vocabulary")
-        sizes = Sizes(int(content["identities"]), vocabulary=None if words is None else Vocabulary.from_plain(words))
-        return RunParameters.model_validate(content["parameters"]), sizes
-    except (yaml.YAMLError, ValidationError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"not the configuration of a run: {error}", where=str(path)) from error
+        words = recorded.content.get("vocabulary")
+        vocabulary = None if words is None else Vocabulary.from_plain(words)
+        return Sizes(int(recorded.content["identities"]), vocabulary=vocabulary)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"not the configuration of a run: {error}", where=str(run_dir / CONFIG)) from error
 
 
-def _recorded_digest(path: Path) -> str | None:
+def _recorded_digest(path: Path, key: str | None) -> str | None:
+    """The digest of its weights that a run.json names; it must name the run's key where it names any."""
     if not path.is_file():
         return None
     try:
-        digest = json.loads(path.read_text(encoding="utf-8")).get("model_digest")
+        record = json.loads(path.read_text(encoding="utf-8"))
+        digest, named = record.get("model_digest"), record.get("key")
     except (ValueError, AttributeError) as error:
         raise UserError(f"not a run's record: {error}", where=str(path)) from error
+    if key is not None and named is not None and named != key:
+        raise UserError(
+            f"it is of run {named}, and {CONFIG} beside it of run {key}",
+            where=str(path),
+            mend="one of them was exchanged: remove the folder and train the run again, or take it from the store",
+        )
     return None if digest is None else str(digest)

@@ -14,16 +14,14 @@ import os
 import re
 import shutil
 import sys
-import time
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from svrn.errors import UserError
-from svrn.files import disk_errors, make_folder, remove_parts, sync, sync_file_system
-from svrn.locks import release, try_lock
-from svrn.runs.folder import OF_TRAINING, check_run, is_known, names_of, order, sha256_of
+from svrn.files import disk_errors, remove_parts
+from svrn.locks import release
+from svrn.runs.folder import OF_TRAINING, check_run, is_known, lock_run, names_of, place, sha256_of
 
 _KEY = re.compile(r"[0-9a-f]{12}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -173,7 +171,7 @@ class SharedRuns:
         items = self.of(key)
         if items is None or not _lacking(folder, items):
             return False
-        lock = self._lock(folder)
+        lock = lock_run(folder)
         waiting = folder / f".pull.{uuid.uuid4().hex}.part"
         try:
             with disk_errors(folder):
@@ -194,17 +192,11 @@ class SharedRuns:
                 if "config.yaml" in wanted:
                     check_run(waiting, key)
                 if wanted:
-                    _place(waiting, folder, sorted(wanted, key=order))
+                    place(waiting, folder, wanted)
         finally:
             shutil.rmtree(waiting, ignore_errors=True)
             release(lock)
         return bool(wanted)
-
-    def _lock(self, folder: Path) -> int:
-        lock = try_lock(folder / ".lock")
-        if lock is None:
-            raise UserError("this run is being trained here", where=str(folder), mend="wait for it, or stop it first")
-        return lock
 
     def _get(self, item: Item, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -255,20 +247,3 @@ def _is_whole(folder: Path, key: str) -> bool:
     except UserError:
         return False
     return all((folder / name).is_file() for name in OF_TRAINING if name != "events.jsonl")
-
-
-def _place(waiting: Path, folder: Path, names: Sequence[str]) -> None:
-    """Give the files their names, all with one time: none is older than what it follows from.
-
-    run.json, the last, says that the run is finished: no old one says so meanwhile, and the others are on the disk
-    before it.
-    """
-    now = time.time_ns()
-    sync_file_system(waiting)
-    if "run.json" in names:
-        (folder / "run.json").unlink(missing_ok=True)
-    for name in names:
-        make_folder((folder / name).parent)
-        os.utime(waiting / name, ns=(now, now))
-        (waiting / name).replace(folder / name)
-        sync((folder / name).parent)

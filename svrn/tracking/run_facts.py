@@ -11,11 +11,13 @@ from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
-import yaml
 from safetensors import SafetensorError, safe_open
 
 from svrn.config.identity import run_identity
 from svrn.config.parameters import RunParameters
+from svrn.config.recorded import read_recorded
+from svrn.errors import UserError
+from svrn.runs.folder import scorings
 
 MOST_PARAMETERS = 30
 HEADLINES = ("mAP", "CMC@1", "CMC@5", "CMC@10", "mINP")
@@ -91,16 +93,19 @@ def gather(folder: Path) -> RunFacts | None:
     """The facts of the run in `folder`; None where it is not finished or its records cannot be read."""
     try:
         record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        said = read_recorded(folder)
+        config = said.content
         environment = json.loads((folder / "env.json").read_text(encoding="utf-8"))
         log = pq.read_table(folder / "train.parquet").to_pandas()
         started, ended = _milliseconds(record["started"]), _milliseconds(record["ended"])
-        scores, tested = _scores(folder)
+        if said.key is None or record["key"] != said.key:
+            return None
+        scores, tested = _scores(folder, said.key)
         finals = scores | _measured(record)
         return RunFacts(
             key=record["key"],
             name=f"{config['label']}, {config['benchmark']}",
-            parameters=_parameters(config["parameters"]),
+            parameters=_parameters(said.parameters),
             tags=_tags(config, record, environment),
             dataset=(config["benchmark"], config["train_digest"]),
             curves=_curves(log, folder, started, ended),
@@ -110,7 +115,7 @@ def gather(folder: Path) -> RunFacts | None:
             folder=folder,
             tested=tested,
         )
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+    except (UserError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
@@ -121,7 +126,8 @@ def gather_running(folder: Path) -> RunFacts | None:
     epoch is shown when it has ended, so that its value does not change any more.
     """
     try:
-        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        said = read_recorded(folder)
+        config = said.content
         log = _checkpoint_log(folder / "checkpoints")
         if log is None:
             return None
@@ -138,7 +144,7 @@ def gather_running(folder: Path) -> RunFacts | None:
         return RunFacts(
             key=config["key"],
             name=f"{config['label']}, {config['benchmark']}",
-            parameters=_parameters(config["parameters"]),
+            parameters=_parameters(said.parameters),
             tags=tags,
             dataset=(config["benchmark"], config["train_digest"]),
             curves=_curves(log, folder, started, started) if len(log) else [],
@@ -147,7 +153,7 @@ def gather_running(folder: Path) -> RunFacts | None:
             ended=started,
             folder=folder,
         )
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+    except (UserError, OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
@@ -175,9 +181,9 @@ def _measured(record: dict[str, Any]) -> dict[str, float]:
     return found
 
 
-def _parameters(tree: dict[str, Any]) -> dict[str, str]:
+def _parameters(parameters: RunParameters) -> dict[str, str]:
     """What the run's key is made of: a parameter without effect would look like a difference between runs."""
-    shown, usual = _effective(RunParameters.model_validate(tree)), _effective(RunParameters())
+    shown, usual = _effective(parameters), _effective(RunParameters())
     differing = [name for name in shown if name not in TELLING and shown[name] != usual.get(name)]
     names = [name for name in TELLING if name in shown] + differing
     return {name: shown[name] for name in names[:MOST_PARAMETERS]}
@@ -247,18 +253,14 @@ def _epochs(folder: Path) -> tuple[dict[int, int], dict[int, float]]:
     return times, speeds
 
 
-def _scores(folder: Path) -> tuple[dict[str, float], dict[str, tuple[str, str]]]:
+def _scores(folder: Path, key: str) -> tuple[dict[str, float], dict[str, tuple[str, str]]]:
     """Headline metrics of every evaluation: BENCHMARK/TEST/PROTOCOL/METRIC (`CMC-1`: MLflow has no @ in names).
 
     And of each the benchmark's name and digest, where the evaluation names it.
     """
     scores, tested = {}, {}
-    for file in sorted(folder.glob("evaluations/*/metrics.json")):
-        try:
-            content = json.loads(file.read_text(encoding="utf-8"))
-            place = f"{content['benchmark']}/{content['test']}/{content['protocol']}"
-        except (OSError, ValueError, KeyError):
-            continue
+    for content in scorings(folder, key):
+        place = f"{content['benchmark']}/{content['test']}/{content['protocol']}"
         for name in HEADLINES:
             if isinstance(content.get(name), int | float):
                 shown = f"{place}/{name.replace('@', '-')}"

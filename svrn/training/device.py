@@ -43,7 +43,7 @@ def prepare(numerics: Numerics, seed: int, rank: int = 0) -> torch.device:
 def threads() -> int:
     """Threads of the arithmetic in this process."""
     text = os.environ.get("SVRN_THREADS", "1")
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise UserError(f"SVRN_THREADS is {text!r}, wanted a number of threads", where="environment")
     return int(text)
 

@@ -12,8 +12,9 @@ import torch
 import yaml
 
 from svrn.config.annotations import SIDECAR, side_digest
-from svrn.config.identity import TRAINING_SEMANTICS
+from svrn.config.identity import TRAINING_SEMANTICS, key_of
 from svrn.config.parameters import RunParameters
+from svrn.config.recorded import CONFIG, read_recorded
 from svrn.config.study import Run
 from svrn.data.cache import ImageStore, cache_folder
 from svrn.data.loading import TrainingBatches, TrainingImages, training_images
@@ -84,7 +85,7 @@ def finished(run_dir: Path, key: str) -> bool:
     """Whether every file of the run is there and run.json, the last one written, names it, its weights and its log.
 
     Raises:
-        UserError: the folder holds another run.
+        UserError: the folder holds another run, or a config.yaml that this run was not trained by.
     """
     if not all((run_dir / name).is_file() for name in FINAL_FILES):
         return False
@@ -96,6 +97,13 @@ def finished(run_dir: Path, key: str) -> bool:
     if found != key:
         raise UserError(
             f"this folder holds run {found}, not {key}", where=str(run_dir), mend="give every run its own folder"
+        )
+    config = key_of(read_recorded(run_dir).identity)
+    if config != key:
+        raise UserError(
+            f"this is the configuration of run {config}, the folder holds {key}",
+            where=str(run_dir / CONFIG),
+            mend="put the run's own config.yaml back, or remove the folder and train the run again",
         )
     return (sha256_of(run_dir / "model.safetensors"), sha256_of(run_dir / "train.parquet")) == digests
 

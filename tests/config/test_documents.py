@@ -13,6 +13,7 @@ import pytest
 from svrn.cli.examination import examine
 from svrn.config.benchmark import Benchmark
 from svrn.config.documents import read_tree, validate
+from svrn.config.places import PARAMS
 from svrn.config.products import check_command_line
 from svrn.config.study import load_study
 from svrn.config.suite import Suite, load_settings, load_suite
@@ -84,6 +85,17 @@ def test_files_that_are_no_files(tmp_path: Path) -> None:
     assert read_tree(tmp_path / "bom.yaml") == {"a": 1}
     (tmp_path / "empty.yaml").write_bytes(b"# nothing\n")
     assert read_tree(tmp_path / "empty.yaml") == {}
+
+
+@pytest.mark.parametrize("text", ["", "suite: demo", "[1]", "null", "{"])
+def test_settings_in_the_environment_that_are_none(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SVRN_SETTINGS", text)
+    with pytest.raises(UserError, match="SVRN_SETTINGS holds no settings") as refused:
+        load_settings(PARAMS)
+    assert refused.value.where == "environment"
+    monkeypatch.setenv("SVRN_SETTINGS", '{"suit": "demo"}')
+    with pytest.raises(UserError, match="unknown key 'suit'"):
+        load_settings(PARAMS)
 
 
 @pytest.mark.parametrize("value", ["2024_01", "007", "3.5", "2024-01-01", "yes", "off", "0x10"])

@@ -240,3 +240,15 @@ def test_two_spellings_of_one_number_are_not_one_vehicle(tmp_path: Path, texts: 
             read_manifest(tmp_path / "own.parquet")
     else:
         assert read_manifest(tmp_path / "own.parquet").table["vehicle"].tolist() == [int(text) for text in texts]
+
+
+@pytest.mark.parametrize("name", ["../../elsewhere", "a/b", "..", ".", "", "/etc/passwd", "a\0b"])
+def test_a_benchmarks_name_that_leads_out_of_its_folder(tmp_path: Path, name: str) -> None:
+    """It becomes part of the names of embeddings, and of what is made of them."""
+    file = tmp_path / "m.parquet"
+    write_manifest(made(small()), file)
+    table = pq.read_table(file)
+    pq.write_table(table.replace_schema_metadata({**table.schema.metadata, b"svrn.benchmark": name.encode()}), file)
+    with pytest.raises(UserError, match="cannot be part of a file's name") as refused:
+        read_manifest(file)
+    assert refused.value.where == str(file)

@@ -218,7 +218,7 @@ def test_the_command_names_the_file_after_the_way_of_inference(run: Path, manife
     write_manifest(manifest, tmp_path / "m.parquet")
     mine = tmp_path / "run"
     shutil.copytree(run, mine)
-    parameters, _ = read_config(mine / "config.yaml")
+    parameters, _ = read_config(mine)
     result = CliRunner().invoke(load("embed"), [str(mine), str(tmp_path / "m.parquet"), "--flip"])
     assert result.exit_code == 0, result.output
     flipped = parameters.model_copy(update={"inference": Inference(flip=True)})

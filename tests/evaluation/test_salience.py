@@ -38,7 +38,7 @@ def test_numbers_of_the_first_stage_are_those_of_a_direct_look(run: Path, manife
     first, second = salience_of_run(run, known)
     rows = test_images(known)
     truth = pd.read_parquet(tmp_path / "ground_truth.parquet").set_index("image")["detail_map"]
-    parameters: RunParameters = read_config(run / "config.yaml")[0]
+    parameters: RunParameters = read_config(run)[0]
     network, chosen, free = load_run(run), [], []
     for names, images, _ in evaluation_batches(known, rows, parameters.training.input, 1):
         mask = network(Seen(images)).branches[0].mask[0].bool().numpy()

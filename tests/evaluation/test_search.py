@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from itertools import pairwise
 from pathlib import Path
@@ -130,6 +131,27 @@ def test_faiss_says_its_recall_and_it_is_the_true_one(tmp_path: Path) -> None:
     assert again.recall == found.recall and (tmp_path / "e.faiss").stat().st_mtime_ns == before
 
 
+def test_a_damaged_faiss_index_is_made_again(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, count in (("e", 50), ("other", 30)):
+        names = np.array([f"{i:05d}" for i in range(count)], dtype=object)
+        vectors = rng.normal(size=(count, 8)).astype(np.float32)
+        write_embeddings(Embeddings(names, vectors), tmp_path / f"{name}.parquet")
+        assert approximate.approximate_index(tmp_path / f"{name}.parquet").index.ntotal == count
+    file, notes = tmp_path / "e.faiss", tmp_path / "e.faiss.json"
+    for spoilt, content in [
+        (notes, b"{"),
+        (notes, b"[1]"),
+        (file, file.read_bytes()[:100]),
+        (file, b"no index"),
+        (file, (tmp_path / "other.faiss").read_bytes()),
+    ]:
+        spoilt.write_bytes(content)
+        assert approximate.approximate_index(tmp_path / "e.parquet").index.ntotal == 50, content[:20]
+    file.unlink()
+    assert approximate.approximate_index(tmp_path / "e.parquet").index.ntotal == 50
+
+
 def test_approximate_search_answers_like_the_exact_one(run: Path, gallery: Path) -> None:
     words = (gallery / "0007.png", "--run", run, "--gallery", gallery, "--json", "--top", "3")
     exact, faiss = json.loads(call(*words)), json.loads(call(*words, "--approximate"))
@@ -183,6 +205,8 @@ def test_a_vehicle_that_is_not_there_is_refused_and_how_often_that_is_wrong_is_s
 
 def test_thresholds_of_another_model_or_of_nothing_are_refused(run: Path, gallery: Path, tmp_path: Path) -> None:
     known = tmp_path / "verification.json"
+    rate = {"value": 0.02, "low": 0.01, "high": 0.04}
+    far = {"asked": 0.1, "threshold": 7, "fpir": rate, "fnir": None}
     words = (gallery / "0005.png", "--run", run, "--gallery", gallery)
     for changed, message in (
         ({"embeddings": {"model_digest": "0" * 64}}, "its thresholds are of other embeddings .model 000000000000."),
@@ -190,12 +214,20 @@ def test_thresholds_of_another_model_or_of_nothing_are_refused(run: Path, galler
         ({"distance": "euclidean"}, "of the euclidean distance, search is by cosine"),
         ({"open_set": {"carried": [], "gallery": 5, "confidence": None}}, "it has no threshold"),
         ({"open_set": {}}, "not a verification.json"),
+        ({"embeddings": []}, "not a verification.json"),
+        ({"open_set": {"carried": [{"fpir": 0.1}], "gallery": 5, "confidence": None}}, "not a verification.json"),
+        ({"open_set": {"carried": [], "gallery": 5, "confidence": [1]}}, "not a verification.json"),
+        ({"open_set": {"carried": [far], "gallery": 5, "confidence": None}}, "no cosine is 7"),
     ):
         with pytest.raises(UserError, match=message):
             call(*words, "--threshold", verified(known, run, **changed))
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
     for given, message in (
         (("--threshold", tmp_path / "none.json"), "no such file, and not a number"),
         (("--threshold", "1.5"), "no cosine is 1.5"),
+        (("--threshold", "nan"), "no cosine is nan"),
+        (("--threshold", pipe), "a named pipe"),
         (("--threshold", "0.5", "--fpir", "0.1"), "a number was given"),
         (("--fpir", "0.1"), "--threshold FILE"),
         (("--threshold", verified(known, run), "--fpir", "0.3"), "no threshold for an FPIR of 0.3"),

@@ -49,7 +49,7 @@ def world(manifest: Manifest, tmp_path: Path) -> tuple[Manifest, Path]:
 
 def literal(run: Path, manifest: Manifest, camera: int, view: int | None) -> np.ndarray:
     """Embeddings of the gallery and of image 12 as a query, by the network itself."""
-    network, (parameters, _) = load_run(run), read_config(run / "config.yaml")
+    network, (parameters, _) = load_run(run), read_config(run)
     rows = manifest.table[manifest.table["split"] == "gallery"]
     own = [CAMERAS.index(one) if one in CAMERAS else -1 for one in rows["camera"].fillna(-1)]
     views = [int(name[:4]) % 8 for name in rows["image"]]

@@ -49,7 +49,7 @@ def test_exported_network_gives_the_runs_embeddings_for_other_batch_sizes(tmp_pa
     images = torch.randn(4, 3, 64, 64)
     from svrn.runs.run import load_run, read_config
 
-    parameters, _ = read_config(run / "config.yaml")
+    parameters, _ = read_config(run)
     wanted = load_run(run).embed(images, parameters.inference).numpy()
     if form == "onnx":
         import onnxruntime

@@ -30,7 +30,7 @@ VIEWS = torch.tensor([0, 5, 7, -1])
 
 def by_the_run(run: Path, images: torch.Tensor, camera: torch.Tensor, view: torch.Tensor | None = None) -> torch.Tensor:
     side = Side(SideColumns(camera=True, viewpoint=view is not None), camera=camera, viewpoint=view)
-    return load_run(run).embed(images, read_config(run / "config.yaml")[0].inference, side)
+    return load_run(run).embed(images, read_config(run)[0].inference, side)
 
 
 @pytest.mark.parametrize("form", ["onnx", "torch-export"])

@@ -12,6 +12,7 @@ import yaml
 from building import build_network
 from safetensors.torch import save_file
 
+from svrn.config.identity import run_key
 from svrn.config.parameters import Backbone, Head, Inference, Input, Model, RunParameters, Salience, Training
 from svrn.errors import UserError
 from svrn.parts.network import MethodNetwork as Network
@@ -49,6 +50,21 @@ def test_other_weights_than_recorded_are_refused(tmp_path: Path) -> None:
     written(tmp_path)
     (tmp_path / "run.json").write_text(json.dumps({"model_digest": "0" * 64}))
     with pytest.raises(UserError, match="the file's sha256 is"):
+        load_run(tmp_path)
+
+
+def test_a_record_of_another_run_is_refused(tmp_path: Path) -> None:
+    """Weights and run.json exchanged together fit each other; config.yaml tells."""
+    written(tmp_path)
+    key = run_key(parameters(), "f" * 64)
+    said = {"parameters": parameters().model_dump(mode="json"), "identities": 3, "key": key, "train_digest": "f" * 64}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(said))
+    load_run(tmp_path)
+    record = json.loads((tmp_path / "run.json").read_text())
+    (tmp_path / "run.json").write_text(json.dumps({**record, "key": key}))
+    load_run(tmp_path)
+    (tmp_path / "run.json").write_text(json.dumps({**record, "key": "0123456789ab"}))
+    with pytest.raises(UserError, match=f"it is of run 0123456789ab, and config.yaml beside it of run {key}"):
         load_run(tmp_path)
 
 

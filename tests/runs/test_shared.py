@@ -16,7 +16,9 @@ from svrn.config.identity import run_key
 from svrn.config.parameters import RunParameters
 from svrn.errors import UserError
 from svrn.locks import release, try_lock
+from svrn.runs import shared
 from svrn.runs.address import store_address
+from svrn.runs.folder import scorings
 from svrn.runs.shared import Given, SharedRuns, give, take
 
 
@@ -139,13 +141,13 @@ def test_a_training_that_ends_while_a_pull_begins(
     run = write_run(tmp_path / "one")
     write_score(run)
     pushed(store, run)
-    lock = store._lock
+    lock = shared.lock_run
 
     def ended_meanwhile(folder: Path) -> int:
         write_run(tmp_path / "two", weights=b"trained here")
         return lock(folder)
 
-    monkeypatch.setattr(store, "_lock", ended_meanwhile)
+    monkeypatch.setattr(shared, "lock_run", ended_meanwhile)
     with pytest.raises(UserError, match="other weights"):
         store.pull(run.name, tmp_path / "two" / run.name)
     assert not (tmp_path / "two" / run.name / "evaluations").exists()
@@ -226,7 +228,7 @@ def test_the_commands(tmp_path: Path) -> None:
 
     done = svrn("push")
     assert done.returncode == 0 and "1 runs new there" in done.stdout, done.stderr
-    assert "left out: results/runs/aaaaaaaaaaaa: what it holds is run" in done.stdout
+    assert "left out: results/runs/aaaaaaaaaaaa: this folder holds run" in done.stdout
     for file in sorted(run.rglob("*")):
         file.unlink()
     run.rmdir()
@@ -234,3 +236,22 @@ def test_the_commands(tmp_path: Path) -> None:
     assert done.returncode == 0 and "1 runs taken, 1 of 1 asked for are here now" in done.stdout, done.stderr
     assert svrn("pull", "bbbbbbbbbbbb").returncode == 2
     assert svrn("push", "cccccccccccc").returncode == 2
+
+
+def test_scorings_of_a_run_are_its_own_and_whole(tmp_path: Path) -> None:
+    run = write_run(tmp_path)
+    own = {"benchmark": "b", "test": "t", "protocol": "p", "mAP": 50.0}
+    texts = [
+        json.dumps(own),
+        json.dumps(own | {"embeddings": {"run": run.name}}),
+        json.dumps(own | {"embeddings": {"run": "0123456789ab"}}),
+        json.dumps(own | {"embeddings": "of nothing"}),
+        json.dumps({"benchmark": "b"}),
+        "[1]",
+        '{"bench',
+    ]
+    for number, text in enumerate(texts):
+        folder = run / "evaluations" / f"{number:012d}"
+        folder.mkdir(parents=True)
+        (folder / "metrics.json").write_text(text)
+    assert scorings(run, run.name) == [json.loads(text) for text in texts[:2]]

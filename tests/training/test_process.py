@@ -131,9 +131,10 @@ def test_threads_are_a_number(monkeypatch):
     assert threads() == 1
     monkeypatch.setenv("SVRN_THREADS", "3")
     assert threads() == 3
-    monkeypatch.setenv("SVRN_THREADS", "many")
-    with pytest.raises(UserError, match="SVRN_THREADS is 'many'"):
-        threads()
+    for text in ("many", "", "0", "-2", "1.5", "²"):
+        monkeypatch.setenv("SVRN_THREADS", text)
+        with pytest.raises(UserError, match=f"SVRN_THREADS is '{text}'"):
+            threads()
 
 
 def test_what_a_device_cannot_do_is_said():

@@ -103,6 +103,25 @@ def test_a_finished_run_whose_results_were_replaced_is_trained_again(undisturbed
     assert finished(tmp_path / "run", run.key)
 
 
+def test_a_finished_run_with_another_runs_configuration_is_not_taken_for_finished(undisturbed, patterns, tmp_path):
+    run, _, folder = undisturbed
+    other = small_run(patterns, OFTEN, {"training": {"seed": 1}})
+    shutil.copytree(folder, tmp_path / "run")
+    config = tmp_path / "run" / "config.yaml"
+    own = config.read_text()
+    for spoilt, what in [
+        (own.replace("  seed: 0", "  seed: 1"), f"are those of run {other.key}"),
+        (own.replace("  seed: 0", "  seed: 1").replace(run.key, other.key), f"the configuration of run {other.key}"),
+        (own[:100], "not the configuration of a run"),
+    ]:
+        assert spoilt != own
+        config.write_text(spoilt)
+        with pytest.raises(UserError, match=what):
+            train(run, patterns, tmp_path / "run")
+    config.write_text(own)
+    assert finished(tmp_path / "run", run.key)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
 def test_a_signal_saves_and_leaves(undisturbed, patterns, tmp_path, number):
     run, wanted, _ = undisturbed
