@@ -16,10 +16,14 @@ from svrn.ordinary import ordinary
 _SHOWN = 12
 
 
-def read_weights(path: Path, digest: str | None = None) -> dict[str, Tensor]:
+def read_weights(
+    path: Path,
+    digest: str | None = None,
+    mend: str = "get the file that the digest belongs to, or correct model.backbone.file_digest",
+) -> dict[str, Tensor]:
     """The tensors of a safetensors file, or of a plain state dict that torch saved; read on the CPU.
 
-    digest: the sha256 that the file must have.
+    digest: the sha256 that the file must have. mend: what to do where it has another.
 
     Raises:
         UserError: no such file, another digest, not readable as weights, or holding more than tensors.
@@ -31,7 +35,7 @@ def read_weights(path: Path, digest: str | None = None) -> dict[str, Tensor]:
         raise UserError(
             f"the file's sha256 is {found}, not {digest}",
             where=str(path),
-            mend="get the file that the digest belongs to, or correct model.backbone.file_digest",
+            mend=mend,
         )
     state: Any = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
     for key in ("state_dict", "model"):  # the two usual wrappers of a training's checkpoint

@@ -70,7 +70,9 @@ class PartParser(nn.Module):
         Raises:
             UserError: no such file, another digest, or of another parser.
         """
-        load_checked(self.head, read_weights(file, digest), str(file))
+        load_checked(
+            self.head, read_weights(file, digest, "copy the parser's folder again, or train it again"), str(file)
+        )
 
 
 class ParserHead(nn.Module):

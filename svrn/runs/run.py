@@ -16,6 +16,8 @@ from svrn.methods.rooms import build_network
 from svrn.parts.network import MethodNetwork
 from svrn.parts.output import Sizes
 
+_COPIED = "it was cut short or exchanged: copy the run's folder again, or remove it and train the run again"
+
 
 def load_run(run_dir: Path, device: torch.device | str = "cpu") -> MethodNetwork:
     """The network of a finished run, in evaluation mode, on `device`.
@@ -36,7 +38,8 @@ def load_run(run_dir: Path, device: torch.device | str = "cpu") -> MethodNetwork
     weights = run_dir / "model.safetensors"
     if not weights.is_file():
         raise UserError("this run has no trained weights", where=str(weights), mend="let the training finish first")
-    load_checked(network, read_weights(weights, _recorded_digest(run_dir / "run.json", recorded.key)), str(weights))
+    digest = _recorded_digest(run_dir / "run.json", recorded.key)
+    load_checked(network, read_weights(weights, digest, _COPIED), str(weights))
     network.model = model
     return network.to(device).eval()
 

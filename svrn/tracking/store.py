@@ -159,6 +159,6 @@ def unusable(store: Store, error: Exception) -> UserError:
     mend = (
         f"remove {store.folder}: it is rebuilt from results/runs"
         if store.local
-        else "see that the server runs, then call `svrn track sync` again: nothing is lost"
+        else "see that MLFLOW_TRACKING_URI is right and its server runs, then `svrn track sync` again: nothing is lost"
     )
     return UserError(f"the MLflow store cannot be used: {reason}", where=store.uri, mend=mend)

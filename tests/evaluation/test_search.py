@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from svrn.cli import load
 from svrn.data.distances import VisibleParts
-from svrn.data.embeddings import Embeddings, write_embeddings
+from svrn.data.embeddings import Embeddings, read_embeddings, write_embeddings
 from svrn.data.manifest import Manifest, write_manifest
 from svrn.errors import UserError
 from svrn.evaluation import approximate, reference, search
@@ -87,6 +87,18 @@ def test_the_index_is_made_once_and_again_when_the_gallery_or_the_model_changes(
     assert index() == second and len(made) == 3
     second.write_bytes(second.read_bytes()[:-50])
     assert index() == second and len(made) == 4
+
+
+def test_an_index_of_another_gallery_under_its_name_is_made_again(run: Path, gallery: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(gallery / "0005.png", other / "0005.png")
+    options, home = PassOptions(), tmp_path / "search"
+    one, two = (search.index_of(run, search.gallery_of(folder), options, home) for folder in (gallery, other))
+    right = read_embeddings(two.file)
+    shutil.copyfile(one.file, two.file)
+    again = read_embeddings(search.index_of(run, search.gallery_of(other), options, home).file)
+    assert list(again.images) == list(right.images) and (again.vectors == right.vectors).all()
 
 
 def test_the_picture_has_a_row_a_query(run: Path, gallery: Path, tmp_path: Path) -> None:

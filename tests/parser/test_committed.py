@@ -12,6 +12,7 @@ from svrn.config.annotations import truth_digest
 from svrn.config.benchmark import load_benchmark
 from svrn.config.parser import MASKS, ParserParameters, parsed_columns, parser_folder, parser_key
 from svrn.data.synthetic.planning import train_digest
+from svrn.errors import UserError
 from svrn.parser.training import RECORD, load_parser
 
 COMMITTED = sorted(Path("results/recorded/parsers").glob(f"*/{RECORD}"))
@@ -41,3 +42,15 @@ def test_benchmarks_name_a_parser_that_there_is(name: str) -> None:
     assert named is not None and named.parser is not None
     assert named.parser in [file.parent.name for file in COMMITTED]
     assert len(parsed_columns()) == 26
+
+
+@pytest.mark.parametrize("file", COMMITTED, ids=lambda file: file.parent.name)
+def test_under_another_name_or_with_other_parameters_it_is_refused(file: Path, tmp_path: Path) -> None:
+    record = json.loads(file.read_text())
+    another = {"parameters": record["parameters"] | {"seed": 9}}
+    for name, changed in (("0123456789ab", {}), (file.parent.name, another)):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / RECORD).write_text(json.dumps(record | changed))
+        with pytest.raises(UserError, match="this folder's name is another parser's"):
+            load_parser(folder)

@@ -49,8 +49,9 @@ def test_gives_the_trained_network_in_evaluation_mode(tmp_path: Path) -> None:
 def test_other_weights_than_recorded_are_refused(tmp_path: Path) -> None:
     written(tmp_path)
     (tmp_path / "run.json").write_text(json.dumps({"model_digest": "0" * 64}))
-    with pytest.raises(UserError, match="the file's sha256 is"):
+    with pytest.raises(UserError, match="the file's sha256 is") as refused:
         load_run(tmp_path)
+    assert "copy the run's folder again" in str(refused.value.mend)
 
 
 def test_a_record_of_another_run_is_refused(tmp_path: Path) -> None:
