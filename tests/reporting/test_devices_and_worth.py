@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import statistics
 from pathlib import Path
 
@@ -91,3 +92,18 @@ def test_a_record_without_the_method(tmp_path: Path) -> None:
     study.tables = {"table2": study.tables["table2"]}
     with pytest.raises(UserError, match="svrn has no complete mAP"):
         as_markdown(study, tmp_path)
+
+
+def test_the_readme_says_what_the_record_says() -> None:
+    """Every row of README's table of worth, and SVRN's difference, as `svrn report worth --suite rivals` prints them."""
+    printed = as_markdown(load_study("rivals"), Path("results/recorded"))
+    lines = {line.split(" | ")[0].strip("| "): line for line in printed.splitlines() if line.startswith("| ")}
+    section = Path("README.md").read_text().split("## What SVRN is worth")[1].split("\n## ")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if "[" in line[:80]]
+    rows = [row for row in rows if len(row) == 5]
+    assert [row[0].split(",")[0] for row in rows] == ["Baseline", "SVRN", "SAN"]
+    for row in rows:
+        assert all(figure in lines[row[0].split(",")[0]] for figure in row[2:]), row
+    said = re.search(r"SVRN is (\+[\d.]+ \[[^]]+\]) above its baseline", section.replace("\n", " "))
+    assert said is not None and f"Baseline {said[1]}" in printed
+    assert "the first, SAN, has" in printed
