@@ -95,7 +95,7 @@ def test_a_record_without_the_method(tmp_path: Path) -> None:
 
 
 def test_the_readme_says_what_the_record_says() -> None:
-    """Every row of README's table of worth, and SVRN's difference, as `svrn report worth --suite rivals` prints them."""
+    """README's table of worth and SVRN's difference are those that `svrn report worth --suite rivals` prints."""
     printed = as_markdown(load_study("rivals"), Path("results/recorded"))
     lines = {line.split(" | ")[0].strip("| "): line for line in printed.splitlines() if line.startswith("| ")}
     section = Path("README.md").read_text().split("## What SVRN is worth")[1].split("\n## ")[0]
