@@ -144,8 +144,3 @@ def evaluations_of_table(wildcards):
 
 def timing_of_table(wildcards):
     return timings(wildcards) if products.timed(study.now, wildcards.table) else []
-
-
-def evaluations_of_rung(wildcards):
-    read_benchmarks()
-    return study.rung_files(int(wildcards.rung))
