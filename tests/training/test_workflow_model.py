@@ -115,7 +115,7 @@ class Workflows(RuleBasedStateMachine):
         return {
             "PIECE": 2,
             "ThreadPoolExecutor": OneAfterAnother,
-            "read_config": lambda file: (of[file.parent.name], Sizes(4)),
+            "read_config": lambda folder: (of[folder.name], Sizes(4)),
             "load_run": lambda folder, _: SimpleNamespace(key=folder.name),
             "checked_device": lambda _: torch.device("cpu"),
         }
