@@ -157,6 +157,8 @@ EXPECTATIONS = (
     Expectation(
         "EVER",
         "As SEVER, at the baseline's cost at test.",
+        "open",
+        "Nothing that is shown, at the baseline's cost at test; ahead of SEVER's row, whose residual enters the images.",
     ),
     Expectation(
         "SCSN",

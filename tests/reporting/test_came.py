@@ -90,3 +90,10 @@ def test_the_suites_controls_stand_in_a_group_that_its_rival_leads() -> None:
             groups.setdefault(row.group, []).append(row.method)
     assert {name: rows[0] for name, rows in groups.items()} == {name: name for name in groups}
     assert set(groups) <= {one.row for one in EXPECTATIONS} and Path("docs/reality-check.md").is_file()
+
+
+def test_what_is_committed_has_every_reading() -> None:
+    """Each reading is of the outcome that today's record has: else the page leaves it out."""
+    page = Path("docs/reality-check.md").read_text()
+    assert all(f"*Reading.* {one.reading}" in page for one in EXPECTATIONS if one.reading)
+    assert sum(bool(one.reading) for one in EXPECTATIONS) == len(EXPECTATIONS)
