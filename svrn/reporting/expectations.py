@@ -158,7 +158,7 @@ EXPECTATIONS = (
         "EVER",
         "As SEVER, at the baseline's cost at test.",
         "open",
-        "Nothing that is shown, at the baseline's cost at test; ahead of SEVER's row, whose residual enters the images.",
+        "Nothing that is shown, at the baseline's cost at test; above SEVER's row, whose residual enters the images.",
     ),
     Expectation(
         "SCSN",
