@@ -72,11 +72,6 @@ rule metrics:
         "svrn report metrics --suite {params.suite} > {log} 2>&1"
 
 
-def evaluations_of_rung(wildcards):
-    read_benchmarks()
-    return study.rung_files(int(wildcards.rung))
-
-
 # A checkpoint: which lengths a plateau suite's rows are trained at next follows from the scores of those before.
 checkpoint rung:
     input:
