@@ -96,11 +96,12 @@ def repeated(records: Mapping[str, Record]) -> Iterable[Repeated]:
             key = _scoring(row)
             if key in theirs and len(row.run_keys) and key not in seen:
                 seen.add(key)
-                sides = tuple(
-                    (record.devices[0], float(r.mean), None if r.std is None or r.std != r.std else float(r.std))
-                    for record, r in ((one, row), (other, theirs[key]))
-                )
-                yield Repeated(f"{one.name} and {other.name}, {row.table}: {row.row}, {row.column}", sides)  # type: ignore[arg-type]
+                sides = (_side(one, row), _side(other, theirs[key]))
+                yield Repeated(f"{one.name} and {other.name}, {row.table}: {row.row}, {row.column}", sides)
+
+
+def _side(record: Record, row: Any) -> tuple[str, float, float | None]:
+    return record.devices[0], float(row.mean), None if row.std is None or row.std != row.std else float(row.std)
 
 
 def _scoring(row: Any) -> tuple[str, tuple[str, ...]]:

@@ -94,9 +94,9 @@ EXPECTATIONS = (
         "A second path adds what any second path would; what the key-points add is its distance to the path of"
         " one map.",
         "below",
-        "It did not learn. At the common rate the identity loss under L2-softmax, whose scale is 16 here,"
-        " rises above where it started and stays there: the rate is too high for this loss, and the row says"
-        " nothing of the method. It needs a rate of its own (suite `search-rivals`).",
+        "It did not learn, so the row says nothing of the method. At the common rate the identity loss under"
+        " L2-softmax, whose scale is 16 here, rises above where it started and stays there: the rate is likely"
+        " too high for this loss. Suite `search-rivals` gives it one of its own.",
     ),
     Expectation(
         "SEVER",
@@ -119,9 +119,9 @@ EXPECTATIONS = (
         "Below the baseline: most of its distance to later rows is its time's trunk and losses, which equal"
         " conditions take away, and the adversary needs longer than a short training gives.",
         "below",
-        "It did not learn: the loss of identities stays where chance has it through all steps, while the"
-        " adversary's two sides settle with each other. More steps, or a rate of its own, would have to show"
-        " more (suite `search-rivals`).",
+        "It did not learn: the loss of identities stays where chance has it through all steps, while those of"
+        " viewpoints and of the inferred feature fall. Whether a rate of its own (suite `search-rivals`) or"
+        " more steps mend that is open.",
     ),
     Expectation(
         "DCDLearn",

@@ -11,7 +11,7 @@ import pytest
 from svrn.config.study import load_study
 from svrn.reporting import came
 from svrn.reporting.came import against_baseline, expected_and_came
-from svrn.reporting.expectations import EXPECTATIONS, Expectation
+from svrn.reporting.expectations import EXPECTATIONS, Expectation, Outcome
 from svrn.reporting.recorded import Record
 
 #: Row of table 1, its mean, its difference to the baseline and that one's p.
@@ -77,8 +77,9 @@ def test_what_came_stands_below_what_was_expected(record: Record) -> None:
 
 
 def test_a_reading_is_of_one_outcome(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
-    for read_as, shown in (("above", True), ("open", False), ("below", False)):
-        read = Expectation("PGAN", "A gain.", read_as, "The gate finds lights.")  # type: ignore[arg-type]
+    outcomes: tuple[tuple[Outcome, bool], ...] = (("above", True), ("open", False), ("below", False))
+    for read_as, shown in outcomes:
+        read = Expectation("PGAN", "A gain.", read_as, "The gate finds lights.")
         monkeypatch.setattr(came, "EXPECTATIONS", (read,))
         assert ("*Reading.* The gate finds lights." in page_of(record)) == shown
 
