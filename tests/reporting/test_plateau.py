@@ -16,10 +16,12 @@ from svrn.config.study import Study, load_study
 from svrn.errors import UserError
 from svrn.reporting.figures import write_figures
 from svrn.reporting.plateau import as_markdown, curves_of, decide
+from svrn.reporting.recorded import read_records
 from svrn.reporting.suite import load_report
 from tests.reporting import fake
 
 NAME = "fake-plateau"
+TABLES = ("table1", "plateau")
 
 
 @pytest.fixture
@@ -146,3 +148,12 @@ def test_a_row_part_way_up_is_said_to_be(climbing: Path) -> None:
     assert svrn("report", "plateau", "--suite", NAME)[0] == 0
     page = Path(f"results/{NAME}/plateau.md").read_text()
     assert "not there yet" in page
+
+
+def test_the_rival_of_the_suite_is_the_best_one_under_equal_conditions() -> None:
+    """Of results/recorded/rivals, by mAP in VeRi-776's layout, among the rivals of the paper's table 1."""
+    means = read_records(Path("results/recorded"))["rivals"].means("veri776.mAP")
+    printed, rows = (yaml.safe_load(Path(f"params/tables/{name}.yaml").read_text())["rows"] for name in TABLES)
+    rivals = {row["method"] for row in printed} - {"Baseline", "SVRN"}
+    best = max(rivals, key=lambda row: means.get(("table1", row), 0.0))
+    assert {row["method"]: row["model"] for row in rows}[best] == load_study("rivals").suite.models["table1"][best]
